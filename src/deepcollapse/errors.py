@@ -1,0 +1,42 @@
+"""Errors of the package: each says what was expected, what was found, and the remedy.
+
+Every class also derives from the built-in exception a caller would expect, so ``except ValueError`` works.
+"""
+
+__all__ = [
+    "CompilerError",
+    "ConvergenceError",
+    "DeepcollapseError",
+    "InvalidInputError",
+    "MissingExtraError",
+    "TooLargeError",
+    "UndefinedError",
+]
+
+
+class DeepcollapseError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+
+class InvalidInputError(DeepcollapseError, ValueError):
+    """An argument is outside what the function is defined for."""
+
+
+class UndefinedError(DeepcollapseError, ArithmeticError):
+    """The quantity asked for has no value for this input (nothing plausible is returned instead)."""
+
+
+class ConvergenceError(DeepcollapseError, RuntimeError):
+    """An iteration ended before it reached the accuracy it was asked for."""
+
+
+class CompilerError(DeepcollapseError, RuntimeError):
+    """A compiled part could not be built on this machine; the message names the remedy."""
+
+
+class MissingExtraError(DeepcollapseError, ImportError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class TooLargeError(DeepcollapseError, MemoryError):
+    """The dense computation asked for is larger than its documented limit."""

@@ -1,0 +1,177 @@
+"""The house rules of CONTRIBUTING.md, held against every file of the package."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "deepcollapse"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FILE_LINES = 400
+FUNCTION_LINES = 40
+POSITIONAL_PARAMETERS = 3
+TOP_LEVEL_NAMES = 30
+NAMELESS = {"utils.py", "util.py", "misc.py", "helpers.py", "helper.py", "base.py", "common.py"}
+VERBS = ("compute_", "get_")
+
+type_of_function = (ast.FunctionDef, ast.AsyncFunctionDef)
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+
+
+def functions(tree: ast.AST, *, in_class: bool = False) -> Iterator[tuple[Function, bool]]:
+    """Every function below a node, nested ones too, with whether it is a method."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, type_of_function):
+            yield child, in_class
+        yield from functions(child, in_class=isinstance(child, ast.ClassDef))
+
+
+def body_lines(function: Function) -> int:
+    """Lines from the first statement behind the docstring to the last one."""
+    documented = ast.get_docstring(function, clean=False) is not None
+    start = function.body[0].end_lineno + 1 if documented else function.body[0].lineno
+    return function.end_lineno - start + 1
+
+
+def positional_parameters(function: Function, *, method: bool) -> int:
+    """Parameters that can be passed by position; self and cls do not count."""
+    static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorator_list)
+    parameters = function.args.posonlyargs + function.args.args
+    return len(parameters) - (method and not static)
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_package_is_found():
+    assert PACKAGE / "errors.py" in FILES
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+class TestFile:
+    def test_is_short(self, file: Path):
+        count = len(file.read_text(encoding="utf-8").splitlines())
+        assert count <= FILE_LINES, f"{count} lines, at most {FILE_LINES}: split it by noun"
+
+    def test_functions_are_short(self, file: Path):
+        lengths = {f"{f.name}, line {f.lineno}": body_lines(f) for f, _ in functions(parsed(file))}
+        assert {name: count for name, count in lengths.items() if count > FUNCTION_LINES} == {}
+
+    def test_functions_take_few_positional_parameters(self, file: Path):
+        counts = {
+            f"{f.name}, line {f.lineno}": positional_parameters(f, method=method)
+            for f, method in functions(parsed(file))
+        }
+        assert {name: count for name, count in counts.items() if count > POSITIONAL_PARAMETERS} == {}
+
+    def test_is_named_after_a_thing(self, file: Path):
+        assert file.name not in NAMELESS
+
+    def test_definitions_are_named_after_the_quantity(self, file: Path):
+        kinds = (*type_of_function, ast.ClassDef)
+        names = [node.name for node in ast.walk(parsed(file)) if isinstance(node, kinds)]
+        assert [name for name in names if name.lstrip("_").startswith(VERBS) and not name.startswith("__")] == []
+
+    def test_declares_what_is_public(self, file: Path):
+        if file.name == "__main__.py":
+            return
+        targets = [
+            target.id
+            for node in parsed(file).body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        ]
+        assert "__all__" in targets
+
+
+def command_names(trees: list[ast.Module]) -> set[str]:
+    """Names registered as commands: decorated, passed to `.command`, or given as "module:function"."""
+    names = set()
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in {"command", "default"}:
+                names |= {argument.id for argument in node.args if isinstance(argument, ast.Name)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ":" in node.value:
+            module, _, name = node.value.partition(":")
+            if module.startswith("deepcollapse.cli") and name.isidentifier():
+                names.add(name)
+        elif isinstance(node, type_of_function):
+            decorators = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+            if any(isinstance(d, ast.Attribute) and d.attr in {"command", "default"} for d in decorators):
+                names.add(node.name)
+    return names
+
+
+def test_commands_take_keywords_only():
+    files = sorted((PACKAGE / "cli").glob("*.py"))
+    trees = {file.name: parsed(file) for file in files}
+    commands = command_names(list(trees.values())) | {file.stem for file in files}
+    offenders = [
+        f"{name}: {node.name}, line {node.lineno}"
+        for name, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, type_of_function) and node.name in commands and node.args.posonlyargs + node.args.args
+    ]
+    assert offenders == []
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after running the code."""
+    done = python(f"{code}\nimport sys\nprint(*sys.modules, file=sys.stderr)")
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+def test_importing_the_package_is_cheap():
+    heavy = {"torch", "matplotlib", "scipy", "sklearn", "flint"}
+    assert loaded_by("import deepcollapse") & heavy == set()
+
+
+def test_help_does_not_load_the_machinery():
+    code = (
+        "import sys\n"
+        "from deepcollapse.cli import main\n"
+        "sys.argv = ['deepcollapse', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+    )
+    assert loaded_by(code) & {"torch", "matplotlib", "scipy", "sklearn"} == set()
+
+
+def test_help_names_the_commands():
+    done = subprocess.run(
+        [sys.executable, "-m", "deepcollapse", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for command in ("theory", "spectrum", "landscape", "atlas", "simulate", "demo"):
+        assert command in done.stdout
+
+
+def test_top_level_names_are_few_and_resolve():
+    import deepcollapse
+
+    assert len(deepcollapse.__all__) <= TOP_LEVEL_NAMES
+    assert len(set(deepcollapse.__all__)) == len(deepcollapse.__all__)
+    missing = [name for name in deepcollapse.__all__ if not hasattr(deepcollapse, name)]
+    assert missing == []
+    assert set(deepcollapse.__all__) <= set(dir(deepcollapse))
+
+
+def test_unknown_top_level_name_is_an_attribute_error():
+    import deepcollapse
+
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = deepcollapse.no_such_name
