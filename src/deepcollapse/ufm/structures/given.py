@@ -1,0 +1,66 @@
+"""Patterns given as a matrix: the user's own, or a family's under class imbalance."""
+
+import numpy as np
+from jaxtyping import Float
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.linalg.rank import numerical_rank
+from deepcollapse.ufm.objective import expect_class_logits, weighted_logits
+from deepcollapse.ufm.problem import Problem
+from deepcollapse.ufm.ray import Block, Column
+from deepcollapse.ufm.stationarity import stationarity
+from deepcollapse.ufm.structures.pattern import Pattern, Structure, solve
+
+__all__ = ["given"]
+
+_CRITICAL = 1e-6  # stationarity, in units of the decay: far above rounding, far below any trial point seen
+
+
+def given(matrix: Float[np.ndarray, "K K"], problem: Problem, *, name: str = "given") -> Structure:
+    """A matrix of class logits at its best scale, with samples per class of any numbers.
+
+    Whether it is a critical point or only a trial point is measured, not assumed.
+
+    Args:
+        matrix: class logits up to scale, K x K.
+        problem: the model.
+        name: how to call it.
+
+    Raises:
+        InvalidInputError: wrong shape, not finite, or zero.
+        UndefinedError: no stationary scale at this decay.
+
+    >>> given(np.eye(4) - 0.25, Problem(classes=4, layers=2), name="mine").critical
+    True
+    """
+    expect_class_logits(matrix, problem)
+    if not matrix.any():
+        raise InvalidInputError("logits: expected a non-zero pattern, but found zeros only; use the zero structure")
+    pattern = Pattern(
+        name=name,
+        blocks=(_block(matrix, problem),),
+        matrix=lambda scales: scales[0] * matrix,
+        critical=False,
+    )
+    found = solve(pattern, problem)
+    critical = stationarity(found.logits, problem) < _CRITICAL
+    return Structure(
+        name=found.name,
+        scales=found.scales,
+        loss=found.loss,
+        rank=found.rank,
+        singular_values=found.singular_values,
+        critical=critical,
+        matrix=found.matrix,
+    )
+
+
+def _block(matrix: Float[np.ndarray, "K K"], problem: Problem) -> Block:
+    columns = []
+    for index, weight in enumerate(problem.class_weights):
+        column = matrix[:, index]
+        gaps = np.delete(column - column[index], index)
+        columns.append(Column(float(weight), gaps, np.ones_like(gaps), float(column[index]), float(column @ column)))
+    values = np.linalg.svd(weighted_logits(matrix, problem), compute_uv=False)
+    values = values[: numerical_rank(values)]
+    return Block(tuple(columns), values, np.ones_like(values))
