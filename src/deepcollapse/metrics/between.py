@@ -1,0 +1,54 @@
+"""The directions in which class means differ, with the variance along each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from deepcollapse.stats import Centre, ClassMoments
+
+__all__ = ["BetweenClass", "between_class"]
+
+
+@dataclass(frozen=True, slots=True)
+class BetweenClass:
+    """Eigenvectors and eigenvalues of Sigma_B = (1/K) sum_k (mu_k - mu)(mu_k - mu)^T that are not zero.
+
+    Attributes:
+        directions: orthonormal, one row per direction.
+        variances: the eigenvalues, non-increasing.
+        tolerance: standard deviations (roots of eigenvalues) up to here count as zero.
+    """
+
+    directions: Float[np.ndarray, "r d"]
+    variances: Float[np.ndarray, " r"]
+    tolerance: float
+
+    @property
+    def rank(self) -> int:
+        """Number of directions, at most K - 1."""
+        return self.variances.size
+
+
+def between_class(moments: ClassMoments, *, rtol: float = 1e-3, centre: Centre = "class") -> BetweenClass:
+    """Principal directions of the class means, by a thin SVD of the K x d centred means.
+
+    Never a d x d eigenproblem, and no pseudo-inverse that would divide by noise: a direction counts only above ``rtol``
+    times the largest, and above the rounding of the input's own dtype. O(K d min(K, d)).
+
+    Args:
+        moments: of at least two classes with different means.
+        rtol: share of the largest standard deviation. The default lies far above what rounding and the sampling of
+            collapsed features leave in unused directions (so that float32 and float64 features have the same rank), and
+            far below what the known low-rank solutions keep. Lower it to count weaker directions.
+        centre: mean of the class means, or of the samples.
+
+    Raises:
+        InvalidInputError: a class without samples.
+        UndefinedError: all class means are equal.
+    """
+    means = moments.centred_means(centre) / np.sqrt(moments.classes)
+    _, deviations, directions = np.linalg.svd(means, full_matrices=False)
+    tolerance = max(rtol * float(deviations[0]), moments.noise)
+    rank = int((deviations > tolerance).sum())
+    return BetweenClass(directions[:rank], np.square(deviations[:rank]), tolerance)
