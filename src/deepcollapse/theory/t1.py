@@ -1,0 +1,154 @@
+"""T1: deep neural collapse is not globally optimal."""
+
+from functools import partial
+
+import numpy as np
+from scipy.optimize import root_scalar
+
+from deepcollapse.errors import UndefinedError
+from deepcollapse.theory.certificate import (
+    Certificate,
+    Check,
+    nothing_claimed,
+    outside_model,
+    standing_hypotheses,
+)
+from deepcollapse.theory.explicit import NETWORKS, confirmed, network_loss
+from deepcollapse.theory.known import fitting_collapse, lowest_rival
+from deepcollapse.ufm import Problem, Structure, structure
+from deepcollapse.ufm.structures import paired_trial, zero
+
+__all__ = ["decay_crossing", "equal_scale_sides", "in_range", "t1"]
+
+STATEMENT = "no DNC point is a global minimum, at any decay"
+_LOG_DECAYS = np.log(2.0) * np.arange(-60.0, 1.0, 2.0)
+
+
+def t1(problem: Problem) -> Certificate:
+    """Whether some point has a smaller loss than collapse: at every decay if K >= 4, L >= 3 or K >= 6, L = 2.
+
+    Pairs at collapse's own scale have no larger data loss, and a smaller penalty exactly if m 2^(2/M) < 2m - 1 with
+    m = floor(K/2): that is the theorem's range. Outside it the verdict is read off the lowest points known at this
+    decay: True where one is below collapse or collapse does not exist, False where collapse is proven to be optimal
+    (L = 1), None where nothing lower is known.
+
+    Source: arXiv 2410.23169 (T1). The verdicts outside its range are derived.
+
+    >>> certificate = t1(Problem(classes=10, layers=2, samples=5, width=70))
+    >>> certificate.applies, certificate.holds
+    (True, True)
+    """
+    hypotheses = standing_hypotheses(problem) | {"K >= 4, L >= 3 or K >= 6, L = 2": in_range(problem)}
+    if outside_model(problem):
+        return nothing_claimed("T1", STATEMENT, hypotheses)
+    left, right = equal_scale_sides(problem)
+    dnc, rival = fitting_collapse(problem), lowest_rival(problem)
+    beyond = problem.classes in (4, 5) and problem.layers == 2
+    crossing = decay_crossing("paired", "simplex", problem) if beyond else None
+    holds = _verdict(problem, dnc=dnc, rival=rival)
+    return Certificate(
+        theorem="T1",
+        provenance="paper",
+        statement=STATEMENT,
+        hypotheses=hypotheses,
+        holds=holds,
+        numbers={
+            "equal_scale": {"left": left, "right": right, "certifies": left < right},
+            "collapse_loss": None if dnc is None else dnc.loss,
+            "competitor": None if rival is None else rival.name,
+            "competitor_rank": None if rival is None else rival.rank,
+            "competitor_loss": None if rival is None else rival.loss,
+            "zero_loss": zero(problem).loss,
+            "decay_crossing": crossing,
+        },
+        recheck=partial(_recheck, problem, holds=holds),
+        notes=_notes(problem, dnc=dnc, rival=rival, crossing=crossing),
+    )
+
+
+def in_range(problem: Problem) -> bool:
+    """Whether K and L are in the theorem's range."""
+    k, layers = problem.classes, problem.layers
+    return (k >= 4 and layers >= 3) or (k >= 6 and layers == 2)
+
+
+def equal_scale_sides(problem: Problem) -> tuple[float, float]:
+    """Penalties of pairs and of collapse at one scale, up to common terms: m 2^(2/M) and 2m - 1, m = floor(K/2)."""
+    m = problem.classes // 2
+    return m * 2.0**problem.penalty_power, 2.0 * m - 1.0
+
+
+def decay_crossing(low: str, high: str, problem: Problem) -> float | None:
+    """The decay above which the first structure's loss is the smaller one, below which the second's; None without one.
+
+    Searched from 2^-60 up to where both exist, with one decay for all factors. Derived.
+
+    >>> round(decay_crossing("paired", "simplex", Problem(classes=4, layers=2)), 5)
+    0.01176
+    """
+
+    def lead(log_decay: float) -> float:
+        """Loss of the first minus that of the second, in units of the decay."""
+        at = problem.replace(decay=float(np.exp(log_decay)))
+        try:
+            return (structure(low, at).loss - structure(high, at).loss) / at.mean_decay
+        except UndefinedError:
+            return np.nan
+
+    leads = np.array([lead(t) for t in _LOG_DECAYS])
+    crossings = np.flatnonzero((leads[:-1] > 0) & (leads[1:] < 0))
+    if not crossings.size:
+        return None
+    last = crossings[-1]
+    found = root_scalar(lead, bracket=(_LOG_DECAYS[last], _LOG_DECAYS[last + 1]), xtol=1e-13)
+    return float(np.exp(found.root))
+
+
+def _verdict(problem: Problem, *, dnc: Structure | None, rival: Structure | None) -> bool | None:
+    if in_range(problem) or dnc is None:
+        return True
+    if problem.layers == 1:
+        return False
+    lower = zero(problem).loss if rival is None else min(rival.loss, zero(problem).loss)
+    return True if lower < dnc.loss else None
+
+
+def _notes(
+    problem: Problem, *, dnc: Structure | None, rival: Structure | None, crossing: float | None
+) -> tuple[str, ...]:
+    if dnc is None:
+        return ("there is no DNC point at this decay and width, so the statement is true of none",)
+    if in_range(problem):
+        return ()
+    if problem.layers == 1:
+        return ("L = 1: the problem is convex and collapse is its global minimum (see baseline)",)
+    notes = []
+    if rival is None:
+        notes.append("no diagonally superior matrix of rank below K - 1 is known at this decay; none exists for K <= 3")
+    elif rival.loss < dnc.loss:
+        notes.append(f"outside the theorem's range, yet {rival.name} is below collapse at this decay")
+    else:
+        notes.append("the lowest low-rank point known is above collapse at this decay; optimality is not proven")
+    if crossing is not None:
+        notes.append(f"collapse has a lower loss than pairs below decay {crossing:.6g}, a higher one above")
+    return tuple(notes)
+
+
+def _recheck(problem: Problem, *, holds: bool | None) -> Check:
+    """Losses of explicit networks; in range, of pairs at collapse's own scale too."""
+    dnc, rival = fitting_collapse(problem), lowest_rival(problem)
+    numbers: dict[str, float] = {}
+    agrees = True
+    for name, point in (("collapse_loss", dnc), ("competitor_loss", rival)):
+        if point is not None:
+            fine, numbers[name] = confirmed(point, problem)
+            agrees &= fine
+    if dnc is None:
+        return Check(agrees and holds is True, NETWORKS, numbers)
+    if in_range(problem):
+        numbers["pairs_at_collapse_scale"] = network_loss(
+            paired_trial(problem).matrix(dnc.scales), problem, rank=(problem.classes + 1) // 2
+        )
+        return Check(agrees and numbers["pairs_at_collapse_scale"] < dnc.loss, NETWORKS, numbers)
+    lowest = min(numbers.get("competitor_loss", np.inf), zero(problem).loss)
+    return Check(agrees and (holds is True) == (lowest < numbers["collapse_loss"]), NETWORKS, numbers)

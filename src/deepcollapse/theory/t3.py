@@ -1,0 +1,187 @@
+"""T3: in deep networks the minimiser keeps at most q_K singular values, q_2 = 1 and q_K = 2 otherwise."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.theory.certificate import (
+    Certificate,
+    Check,
+    nothing_claimed,
+    outside_model,
+    standing_hypotheses,
+)
+from deepcollapse.theory.explicit import NETWORKS, network_loss, same_loss
+from deepcollapse.theory.known import ATLAS_CLASSES, ATLAS_LAYERS, existing, followed, known_points, principal_ranks
+from deepcollapse.theory.t2 import Schedule
+from deepcollapse.ufm import Problem, Structure
+from deepcollapse.ufm.structures import zero
+
+__all__ = ["DEPTHS", "DepthPoint", "least_rank", "minimisers_by_depth", "singular_value_bound", "t3"]
+
+STATEMENT = (
+    "with decay o(1/L), all but q_K singular values of the optimal Z / ||Z|| are zero or exponentially small in L"
+)
+DEPTHS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthPoint:
+    """The lowest known point at one depth.
+
+    Attributes:
+        layers: L.
+        decay: at this depth.
+        name: of the structure.
+        rank: of the logits.
+        loss: F.
+        singular_values: non-zero ones of Z / ||Z||_F, non-increasing.
+        bound: proven upper bound of the (q_K + 1)-th singular value of Z / ||Z||_F at every global minimiser.
+        logits: class logits, K x K.
+    """
+
+    layers: int
+    decay: float
+    name: str
+    rank: int
+    loss: float
+    singular_values: Float[np.ndarray, " r"]
+    bound: float
+    logits: Float[np.ndarray, "K K"]
+
+
+def t3(problem: Problem, *, depths: tuple[int, ...] = DEPTHS) -> Certificate:
+    """Rank and singular values of the lowest known point against depth, with decay_L = decay / L^2.
+
+    The minimisers are followed from depth to depth, not proven; what is proven of every global minimiser is the bound
+    on its (q_K + 1)-th singular value (``singular_value_bound``), which falls exponentially with depth. The verdict is
+    True if the deepest point keeps at most q_K singular values, None if not yet.
+
+    Args:
+        problem: its layers are not used, its (mean) decay is decay_1.
+        depths: numbers of layers, increasing.
+
+    Source: arXiv 2410.23169 (T3); the bound is derived.
+
+    >>> certificate = t3(Problem(classes=5, layers=2))
+    >>> certificate.holds, certificate.numbers["depths"][-1]["rank"]
+    (True, 2)
+    """
+    hypotheses = standing_hypotheses(problem)
+    if outside_model(problem):
+        return nothing_claimed("T3", STATEMENT, hypotheses)
+    points = minimisers_by_depth(problem, depths=depths)
+    least = least_rank(problem.classes)
+    return Certificate(
+        theorem="T3",
+        provenance="paper",
+        statement=STATEMENT,
+        hypotheses=hypotheses,
+        holds=True if points[-1].rank <= least else None,
+        numbers={
+            "least_rank": least,
+            "schedule": "decay / L^2",
+            "depths": [
+                {
+                    "layers": point.layers,
+                    "structure": point.name,
+                    "rank": point.rank,
+                    "loss": point.loss,
+                    "singular_values": point.singular_values[:4],
+                    "bound": point.bound,
+                }
+                for point in points
+            ],
+        },
+        recheck=partial(_recheck, problem, points),
+        notes=("best known points, followed from depth to depth; the bound holds for every global minimiser",),
+    )
+
+
+def least_rank(classes: int) -> int:
+    """q_K, the least rank of a matrix that classifies every class correctly: 1 for K = 2, 2 beyond."""
+    return 1 if classes == 2 else 2
+
+
+def minimisers_by_depth(
+    problem: Problem, *, depths: tuple[int, ...] = DEPTHS, schedule: Schedule | None = None
+) -> tuple[DepthPoint, ...]:
+    """The lowest known point at each depth: named structures, atlas entries, and unnamed points of earlier depths.
+
+    Beyond the depths of the atlas an unnamed minimiser is descended to anew from where it was at the depth before,
+    until a point of lower rank is below it; by T2 that stays so.
+
+    Args:
+        problem: classes, samples and width; layers are not used, nor are decays if there is a schedule.
+        depths: numbers of layers, increasing.
+        schedule: L -> decay; None is decay / L^2 with the problem's mean decay.
+
+    Raises:
+        InvalidInputError: depths are not increasing numbers >= 1.
+    """
+    if not depths or depths[0] < 1 or list(depths) != sorted(set(depths)):
+        raise InvalidInputError(f"depths: expected increasing numbers >= 1, but found {depths}; sort them")
+    decays = schedule or (lambda layers: problem.mean_decay / layers**2)
+    points: list[DepthPoint] = []
+    for layers in depths:
+        at = problem.replace(layers=layers, decay=decays(layers), activation="linear")
+        found = [point for point in _standing(at, points[-1:]) if point is not None and point.rank <= problem.d]
+        points.append(_depth_point(min(found, key=lambda point: (point.loss, point.rank)), at))
+    return tuple(points)
+
+
+def singular_value_bound(loss: float, problem: Problem) -> float:
+    """Upper bound of the (q + 1)-th singular value of Z / ||Z||_F over all Z with F(Z) <= loss, q = q_K. Derived.
+
+    (1) Such Z has a data term of at most the loss; among matrices of one norm the simplex has the least data term (g is
+    convex and invariant under permutations of the classes), so ||Z||_F >= sqrt(n (K-1)) alpha with
+    log(1 + (K-1) e^-alpha) = loss. (2) Then s_1 >= ||Z||_F / sqrt(K), and the penalty leaves q equal values t =
+    s_2 = ... = s_{q+1} at most: s_1^(2/M) + q t^(2/M) <= 2 loss / (M decay). It decreases exponentially with M once
+    2 loss / (M decay) < q + 1. Never above 1 / sqrt(q + 1), which is true of every matrix.
+    """
+    k, q = problem.classes, least_rank(problem.classes)
+    excess = (k - 1) / math.expm1(loss)
+    trivial = 1.0 / math.sqrt(q + 1.0)
+    if excess <= 1.0:
+        return trivial
+    norm = math.sqrt(problem.class_samples[0] * (k - 1)) * math.log(excess)
+    budget = 2.0 * loss / (problem.factors * problem.mean_decay)
+    left = budget - (norm / math.sqrt(k)) ** problem.penalty_power
+    return min(trivial, (max(left, 0.0) / q) ** (problem.factors / 2.0) / norm)
+
+
+def _standing(problem: Problem, last: list[DepthPoint]) -> list[Structure | None]:
+    """All known points and the last minimiser moved; beyond the atlas's classes only the principal named ones."""
+    if problem.classes not in ATLAS_CLASSES:
+        return [zero(problem), *(existing(name, problem) for name in principal_ranks(problem.classes))]
+    unnamed = [point for point in last if point.name.startswith("unnamed") and problem.layers not in ATLAS_LAYERS]
+    return [*known_points(problem), *(followed(point.logits, problem, rank=point.rank) for point in unnamed)]
+
+
+def _depth_point(point: Structure, problem: Problem) -> DepthPoint:
+    norm = np.linalg.norm(point.singular_values)
+    return DepthPoint(
+        layers=problem.layers,
+        decay=problem.mean_decay,
+        name=point.name,
+        rank=point.rank,
+        loss=point.loss,
+        singular_values=point.singular_values / norm if norm > 0 else point.singular_values,
+        bound=singular_value_bound(point.loss, problem),
+        logits=point.logits,
+    )
+
+
+def _recheck(problem: Problem, points: tuple[DepthPoint, ...]) -> Check:
+    """The deepest point's loss and rank from its logits, and every point's own singular values against the bound."""
+    deepest, q = points[-1], least_rank(problem.classes)
+    at = problem.replace(layers=deepest.layers, decay=deepest.decay)
+    loss = network_loss(deepest.logits, at, rank=deepest.rank)
+    rank = int(np.linalg.matrix_rank(deepest.logits, rtol=1e-10))
+    obeyed = all(point.rank <= q or point.singular_values[q] <= point.bound for point in points)
+    fine = obeyed and rank == deepest.rank and same_loss(loss, deepest.loss, logits=deepest.logits)
+    return Check(fine, NETWORKS, {"deepest_loss": loss, "deepest_rank": rank})
