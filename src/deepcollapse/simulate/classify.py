@@ -1,0 +1,126 @@
+"""What a run ended at: collapse, a named structure, zero, or logits of some rank without a name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deepcollapse.errors import UndefinedError
+from deepcollapse.ufm import (
+    Factors,
+    Problem,
+    Reading,
+    Structure,
+    collapse,
+    read_factors,
+    regularised_loss,
+    structures,
+)
+from deepcollapse.ufm.permutation import aligned
+
+__all__ = ["LOGITS_RTOL", "LOSS_RTOL", "RANK_RTOL", "Verdict", "classify", "nameable"]
+
+RANK_RTOL = 1e-3
+"""A singular value of Z below this share of the largest (or of a logit of one, if that is larger) counts as zero.
+
+A value that should vanish decays like exp(-L decay lr t) and is not zero when a run stops: at gradient norm g each
+factor still holds about g / decay in its direction, 1e-3 at the default tolerance and less in their product. A value
+that stays is at least a tenth of the largest at the named structures. Both kinds are far from 1e-3."""
+
+LOGITS_RTOL = 1e-2
+"""Largest difference of an entry of the logits from a structure's, relative to its largest entry.
+
+At gradient norm g <= decay / 1000 a non-degenerate critical point is within about 1e-3 in the factors, so within about
+M 1e-3 in the logits, relative to their size; the logits of two structures differ by a share of order one."""
+
+LOSS_RTOL = 1e-5
+"""Relative difference in loss that ends the comparison of a linear run; what is left to descend is g^2 / (2 decay)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An endpoint read and named.
+
+    Attributes:
+        structure: "dnc" (the simplex for cross-entropy, the orthogonal frame for the squared error), "zero", the name
+            of another structure ("paired", "partition-2-8", "T5", "circle", ...), or "rank-r" for one without a name.
+        rank: of the logits, at the relative tolerance ``RANK_RTOL``.
+        loss: F at the factors, in float64.
+        loss_gap: loss minus that of the linear model's structure of this name, None without a name. For a linear run
+            it is what was left to descend; for a ReLU run the price of being rectified.
+        reading: logits, singular values, within-class spread and imbalance of the factors.
+    """
+
+    structure: str
+    rank: int
+    loss: float
+    loss_gap: float | None
+    reading: Reading
+
+
+def nameable(problem: Problem) -> tuple[tuple[str, Structure], ...]:
+    """The critical points an endpoint can be named after: collapse as "dnc", pairs (T4 is the same), then the others.
+
+    Under class imbalance the closed forms are trial points and no run ends there: only "zero" and ranks are reported.
+    A ReLU network's critical points are others than the linear model's, with scales of their own, so only patterns with
+    one scale can be recognised.
+    """
+    listed = [s for s in structures(problem) if s.critical]
+    if problem.activation == "relu":
+        listed = [s for s in listed if len(s.scales) <= 1]
+    name = _collapse_name(problem)
+    named = [("dnc" if s.name == name else s.name, s) for s in listed]
+    return tuple(sorted(named, key=lambda pair: (pair[0] != "dnc", pair[0] != "paired")))
+
+
+def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, Structure]] | None = None) -> Verdict:
+    """Name what a converged run ended at, up to a permutation of the classes.
+
+    Linear: loss, rank, singular values and logits must all agree with a structure's. ReLU: rank, and singular values
+    and logits at equal norm; neither loss nor scale is compared, because the linear model's points are none of the
+    ReLU model's. Logits that differ within classes get no name.
+
+    Args:
+        factors: H_1, W_1, ..., W_L.
+        problem: the model they belong to.
+        known: ``nameable(problem)``, to be passed when many endpoints are classified.
+
+    >>> from deepcollapse.ufm import balanced_factors
+    >>> problem = Problem(classes=6, layers=2)
+    >>> classify(balanced_factors(collapse(problem).logits, problem), problem).structure
+    'dnc'
+    """
+    reading, loss = read_factors(factors, problem), regularised_loss(factors, problem)
+    rank = _rank(reading, problem)
+    candidates = nameable(problem) if known is None else known
+    for name, structure in candidates:
+        if structure.rank == rank and _agrees(structure, reading, loss=loss, problem=problem):
+            return Verdict(name, rank, loss, loss - structure.loss, reading)
+    return Verdict(f"rank-{rank}", rank, loss, None, reading)
+
+
+def _rank(reading: Reading, problem: Problem) -> int:
+    """Logits below 1e-3 are zero: no run stops at smaller ones, save for L = 1 within a hair of the largest decay."""
+    unit = np.sqrt(min(problem.class_samples))  # singular value of one logit of size one, repeated over a class
+    return int((reading.singular_values > RANK_RTOL * max(reading.singular_values[0], unit)).sum())
+
+
+def _agrees(structure: Structure, reading: Reading, *, loss: float, problem: Problem) -> bool:
+    """Whether a structure of the same rank is what was read, cheapest comparison first."""
+    if structure.rank == 0:
+        return True
+    linear = problem.activation == "linear"
+    if reading.within_class > LOGITS_RTOL or (linear and abs(loss - structure.loss) > LOSS_RTOL * structure.loss):
+        return False
+    target, values = structure.singular_values, reading.singular_values[: structure.rank]
+    scale = 1.0 if linear else float(np.linalg.norm(target) / np.linalg.norm(values))
+    if np.abs(scale * values - target).max() > LOGITS_RTOL * target[0]:
+        return False
+    return aligned(scale * reading.logits, structure.logits, rtol=LOGITS_RTOL) is not None
+
+
+def _collapse_name(problem: Problem) -> str | None:
+    try:
+        return collapse(problem).name
+    except UndefinedError:
+        return None

@@ -1,0 +1,166 @@
+"""What an engine of gradient descent is given and what it gives back; engines differ in speed only."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.ufm import Factors, Problem, regularised_loss
+from deepcollapse.ufm.structures import zero
+
+__all__ = ["Descent", "Endpoint", "Engine", "Progress", "Report", "Start", "Status", "descent", "loss_ceiling"]
+
+Status = Literal["converged", "not converged", "diverged"]
+
+Start = tuple[int, Factors]
+"""The seed of a run and its initial factors (float64)."""
+
+_COARSEST = 1e-2  # tolerance over decay at which a slow passage by a saddle still passes for convergence
+_DEFAULT = 1e-3
+_LONGEST = 1e12  # steps of a default horizon at most
+_HORIZON = 200.0
+_BLOW_UP = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descent:
+    """Full-batch gradient descent, A <- A - lr dF/dA for every factor at once, and when it stops.
+
+    A run has converged when ||grad F||, the Frobenius norm over all factors divided by nothing, is at most
+    ``tolerance``. It is measured every ``check_every`` steps and at the horizon; a run that is still moving there has
+    not converged, whatever it looks like.
+
+    A ReLU model need not get there: where its minimum lies on a kink, steps jump to and fro across it and the gradient
+    stays of the size of its jump while the loss has settled. Such runs end as not converged, too.
+
+    Args:
+        lr: learning rate > 0.
+        tolerance: gradient norm > 0.
+        steps_max: the horizon, at least one step.
+        check_every: steps between two measurements; a few percent of the cost at 100.
+
+    Raises:
+        InvalidInputError: a number out of range.
+    """
+
+    lr: float
+    tolerance: float
+    steps_max: int
+    check_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name, remedy in {"lr": "0.5 is a safe start", "tolerance": "leave it out for the default"}.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise InvalidInputError(f"{name}: expected a finite number > 0, but found {value!r}; {remedy}")
+        for name in ("steps_max", "check_every"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidInputError(
+                    f"{name}: expected a whole number >= 1, but found {value!r}; leave it out for the default"
+                )
+
+
+def descent(problem: Problem, lr: float, *, tolerance: float | None = None, steps_max: int | None = None) -> Descent:
+    """The stopping rule for a problem, with defaults that follow its decay.
+
+    Near a critical point the gradient along a direction that should vanish is about decay times what is left of it, so
+    a gradient norm means something relative to the (smallest) decay only. Default tolerance: 1e-6, or decay / 1000
+    where that is less. Default horizon: 200 / (lr decay) steps; half of the linear runs need about 20 / (lr decay),
+    slow ones three times that (measured).
+
+    Raises:
+        InvalidInputError: a number out of range, or a tolerance above decay / 100, where a run that only passes slowly
+            by a saddle would count as converged.
+
+    >>> descent(Problem(classes=10, layers=2, decay=2.0**-10), 0.5).steps_max
+    409600
+    """
+    least = min(problem.factor_decays)
+    if tolerance is None:
+        tolerance = min(1e-6, _DEFAULT * least)
+    settings = Descent(lr=lr, tolerance=tolerance, steps_max=1 if steps_max is None else steps_max)
+    if tolerance > _COARSEST * least:
+        raise InvalidInputError(
+            f"tolerance: expected at most decay / 100 = {_COARSEST * least:.3g}, but found {tolerance!r}; "
+            "a larger gradient norm cannot tell a critical point from a slow passage: lower it"
+        )
+    if steps_max is not None:
+        return settings
+    horizon = _HORIZON / max(lr * least, _HORIZON / _LONGEST)
+    if horizon >= _LONGEST:
+        raise InvalidInputError(
+            f"steps_max: expected lr * decay above {_HORIZON / _LONGEST:.3g} for a default horizon, but found "
+            f"{lr * least:.3g}; raise lr or give a horizon"
+        )
+    return Descent(lr=lr, tolerance=tolerance, steps_max=math.ceil(horizon))
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How one run ended.
+
+    Attributes:
+        seed: of its start.
+        status: "converged", "not converged" (still moving at the horizon) or "diverged".
+        steps: taken.
+        gradient_norm: ||grad F|| at the last measurement; not finite where a run overflowed.
+        factors: in float64; None where the run diverged.
+    """
+
+    seed: int
+    status: Status
+    steps: int
+    gradient_norm: float
+    factors: Factors | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts of an ensemble under way: runs by how they ended, runs in the batch, steps done over all runs."""
+
+    converged: int
+    not_converged: int
+    diverged: int
+    running: int
+    steps: int
+
+    @property
+    def ended(self) -> int:
+        """Runs that are over, one way or another."""
+        return self.converged + self.not_converged + self.diverged
+
+
+Report = Callable[[Progress], None]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs gradient descent from many starts.
+
+    Every engine takes the same steps from the same start up to rounding, whatever else is in its batch.
+    """
+
+    @property
+    def name(self) -> str:
+        """What ran, for the record: library, precision, device."""
+        ...
+
+    def train(
+        self, problem: Problem, starts: Iterable[Start], *, descent: Descent, report: Report | None = None
+    ) -> Iterator[Endpoint]:
+        """Run every start to its end and yield the endpoints as they come, in no particular order.
+
+        ``starts`` is read lazily: what has not begun costs no memory. ``report`` is called after each measurement.
+        """
+        ...
+
+
+def loss_ceiling(factors: Factors, problem: Problem) -> float:
+    """The loss above which a run from these factors counts as diverged: 100 times the larger of F(start) and F(0)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # an overflow is a divergence, found by the engine
+        start = regularised_loss(factors, problem)
+    return _BLOW_UP * max(start, zero(problem).loss)

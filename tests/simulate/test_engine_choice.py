@@ -1,0 +1,62 @@
+import pytest
+
+from deepcollapse.errors import CompilerError, InvalidInputError
+from deepcollapse.simulate import CpuEngine, TorchEngine, engine_choice
+from deepcollapse.simulate import kernel as kernel_module
+from deepcollapse.simulate.kernel import compiler
+from deepcollapse.ufm import Problem
+
+try:
+    compiler()
+    compiled = True
+except CompilerError:
+    compiled = False
+
+needs_compiler = pytest.mark.skipif(not compiled, reason="no C++ compiler")
+
+TYPICAL = Problem(classes=10, layers=2, samples=5, width=70)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("problem", "seeds", "engine", "reason"),
+    [
+        (TYPICAL, 64, CpuEngine, "at a time fit the cache"),
+        (TYPICAL, 1, TorchEngine, "1 seeds are too few for"),
+        (TYPICAL.replace(width=20), 1, CpuEngine, "at a time fit the cache"),
+        (TYPICAL.replace(width=700), 64, TorchEngine, "MiB, too much for the cache"),
+    ],
+)
+def test_the_rule(problem, seeds, engine, reason):
+    choice = engine_choice(problem, "auto", seeds=seeds)
+    assert isinstance(choice.engine, engine)
+    assert reason in choice.reason
+
+
+def test_another_device_belongs_to_torch():
+    choice = engine_choice(TYPICAL, "auto", seeds=64, dtype="float32", device="cpu:0")
+    assert (choice.engine, choice.reason) == (TorchEngine("float32", "cpu:0"), "the device is cpu:0")
+
+
+@needs_compiler
+def test_a_name_is_obeyed():
+    assert engine_choice(TYPICAL, "cpu", seeds=1).engine == CpuEngine()
+    assert engine_choice(TYPICAL, "torch", seeds=64, dtype="float32").engine == TorchEngine("float32")
+
+
+def test_without_a_compiler_auto_says_why(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    kernel_module.kernel.cache_clear()
+    choice = engine_choice(TYPICAL, "auto", seeds=64)
+    assert choice.engine == TorchEngine()
+    assert choice.reason.startswith("no kernel: compiler: expected c++, g++ or clang++ on the PATH, but found none")
+    with pytest.raises(CompilerError, match="install a C\\+\\+ compiler"):
+        engine_choice(TYPICAL, "cpu", seeds=64)
+
+
+def test_bad_names():
+    with pytest.raises(InvalidInputError, match='engine: expected "auto", "torch" or "cpu", but found \'abacus\''):
+        engine_choice(TYPICAL, "abacus", seeds=64)
+    with pytest.raises(InvalidInputError, match='engine: expected "torch" for the device \'cuda\', but found "cpu"'):
+        engine_choice(TYPICAL, "cpu", seeds=64, device="cuda")

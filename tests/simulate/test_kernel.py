@@ -1,0 +1,101 @@
+import os
+import stat
+
+import pytest
+
+from deepcollapse.errors import CompilerError
+from deepcollapse.simulate import CpuEngine, simulate
+from deepcollapse.simulate.kernel import build, cache_folder, compiler, kernel
+from deepcollapse.ufm import Problem
+
+try:
+    compiler()
+except CompilerError:
+    pytestmark = pytest.mark.skip(reason="no C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache of its own, and a process that has loaded nothing yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    kernel.cache_clear()
+    yield tmp_path / "deepcollapse"
+    kernel.cache_clear()
+
+
+def script(folder, text):
+    """A compiler of that behaviour."""
+    path = folder / "compiler"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_built_once_per_precision(cache):
+    double = build("float64")
+    assert double.parent == cache == cache_folder()
+    before = double.stat().st_mtime_ns
+    assert build("float64") == double
+    assert double.stat().st_mtime_ns == before
+    assert build("float32") != double
+    assert len(list(cache.iterdir())) == 4  # two libraries and their digests
+
+
+def test_a_damaged_library_is_built_anew():
+    path = build("float64")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert build("float64") == path
+    assert path.stat().st_size == len(whole)
+    assert kernel("float64").lanes() >= 2
+
+
+def test_without_a_writable_cache_it_lasts_as_long_as_the_process(cache):
+    cache.write_text("a file where the folder should be")
+    path = build("float64")
+    assert path.exists()
+    assert cache not in path.parents
+    assert kernel("float64").lanes() >= 2
+
+
+def test_the_cache_is_below_home_by_default(monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert str(cache_folder()) == "/home/somebody/.cache/deepcollapse"
+
+
+def test_a_machine_without_a_compiler_falls_back_to_torch(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(CompilerError, match=r"compiler: expected c\+\+, g\+\+ or clang\+\+ on the PATH, .*; install"):
+        CpuEngine()
+    assert simulate(Problem(classes=3, layers=1, decay=0.05), seeds=20, lr=1.0).engine == "torch float64 cpu"
+
+
+def test_a_named_compiler_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(CompilerError, match=r"expected what \$CXX names \(no-such-compiler\) on the PATH"):
+        build("float64")
+
+
+def test_a_compiler_that_fails_says_so(monkeypatch, tmp_path):
+    program = script(tmp_path, '[ "$1" = --version ] && exit 0\necho "error: out of ink" >&2; exit 1')
+    monkeypatch.setenv("CXX", program)
+    with pytest.raises(CompilerError, match=r"to build the kernel, but found error: out of ink; name another C\+\+"):
+        build("float64")
+
+
+def test_a_library_that_does_not_load(monkeypatch, tmp_path):
+    program = script(tmp_path, 'while [ "$1" != -o ]; do [ "$1" = --version ] && exit 0; shift; done; echo no > "$2"')
+    monkeypatch.setenv("CXX", program)
+    with pytest.raises(CompilerError, match=r"kernel: expected a library that loads, but found .* does not"):
+        kernel("float64")
+
+
+def test_a_compiler_that_does_not_know_the_native_flag(monkeypatch, tmp_path):
+    real = " ".join(compiler())
+    program = script(
+        tmp_path, f'for a; do [ "$a" = -march=native ] && {{ echo "error: $a" >&2; exit 1; }}; done\nexec {real} "$@"'
+    )
+    monkeypatch.setenv("CXX", f"{program} -O1")
+    assert kernel("float64").lanes() * 8 == 16 or os.uname().machine != "x86_64"
