@@ -1,0 +1,118 @@
+"""Results of a demonstration as the commands print them: the theory is real, ensemble and network are made up."""
+
+from typing import Any
+
+import numpy as np
+
+from deepcollapse.curvature import Spectrum, collapse_spectrum
+from deepcollapse.report import Report, demo_sections
+from deepcollapse.ufm import Problem, Structure, structure, structures
+
+PROBLEM = Problem(classes=10, samples=5, layers=2, width=70)
+
+
+DECAY = PROBLEM.mean_decay
+SPECTRA = {
+    "simplex": collapse_spectrum(PROBLEM),
+    "partition-2-2-2-4": Spectrum(
+        eigenvalues=DECAY * np.array([-1.25, 0.0, 1.0, 2.0, 6.2, 14.5]),
+        multiplicities=np.array([5, 798, 9000, 810, 30, 40]),
+        decay=DECAY,
+        solution_dimension=798,
+    ),
+}
+
+
+def overview(found: tuple[Structure, ...] | None = None) -> dict[str, Any]:
+    found = structures(PROBLEM) if found is None else found
+    simplex = next(one for one in found if one.name == "simplex")
+    return {
+        "problem": {"classes": 10, "samples": 5, "layers": 2, "width": 70, "decay": 2.0**-10, "activation": "linear"},
+        "dnc": {
+            "exists": True,
+            "scale": simplex.scales[0],
+            "loss": simplex.loss,
+            "rank": 9,
+            "decay_max": 0.050445672,
+            "stable": True,
+            "stable_scale_min": 3.3333,
+            "stable_decay_max": 0.023590119721,
+        },
+        "structures": [{"name": one.name, "rank": one.rank, "scale": one.scales, "loss": one.loss} for one in found],
+        "best": found[0].name,
+        "theorems": {
+            "T1": {"applies": True, "holds": True, "statement": "no DNC point is a global minimum"},
+            "T7": {"applies": False, "holds": None, "statement": "the same for ReLU networks"},
+        },
+        "dimension": {
+            "rank": 5,
+            "dnc": {"paper": 1098, "exact": 1170},
+            "low_rank": {"paper": 650, "exact": 670},
+            "ratio": {"paper": 1098 / 650, "exact": 1170 / 670},
+            "ratio_limit": 1.8,
+        },
+        "certificate": {
+            "verified": True,
+            "dnc_lower_bound": 0.09065328934588296,
+            "competitor_upper_bound": 0.0800126592451,
+            "competitor": "paired",
+            "reason": "proven: the enclosures are disjoint",
+        },
+    }
+
+
+def ensemble() -> dict[str, Any]:
+    losses = [0.0800126593] * 40 + [0.0834598] * 3 + [0.0814321534] * 6 + [0.0906621834] * 12 + [0.0884334] * 2
+    return {
+        "runs": 64,
+        "converged": 63,
+        "not_converged": 1,
+        "dnc": {"count": 12, "rate": 12 / 64, "interval": [0.101, 0.302]},
+        "ranks": {"5": 40, "6": 3, "4": 6, "9": 12, "8": 2},
+        "structures": {
+            "paired": 40, "T5": 6, "partition-2-2-2-4": 3, "partition-2-8": 2, "dnc": 12
+        },
+        "losses": [*losses, 0.0851],
+        "engine": "batched",
+        "seconds": 41.3,
+    }  # fmt: skip
+
+
+def digits() -> dict[str, Any]:
+    step = np.arange(0, 6001, 50)
+    falling = 10 * np.exp(-step[:, None] / (300.0 + 60 * np.arange(6))) + 1e-7
+    rising = np.tile(32 * (1 - np.exp(-step[:, None] / 300)) + 0.1, (1, 4))
+    values = np.hstack([rising, falling])
+    return {
+        "objective": 0.1932,
+        "dnc_bound": 0.2421977,
+        "below_bound": True,
+        "best_structure_loss": 0.1851,
+        "best_structure": "T5",
+        "singular_values": values[-1].tolist(),
+        "rank": {"paper": 9, "scale_free": 4},
+        "logits": (2.0 * structure("T5", PROBLEM).logits).tolist(),
+        "structure": "T5",
+        "depth": [
+            {"layer": 1, "rank": 5, "nc1": 0.31, "equinorm": 0.12, "equiangularity": 0.4, "nc3": 0.5},
+            {"layer": 2, "rank": 4, "nc1": 0.021, "equinorm": 0.1, "equiangularity": 0.42, "nc3": None},
+            {"layer": 3, "rank": 4, "nc1": 0.0011, "equinorm": 0.11, "equiangularity": 0.41, "nc3": 0.3},
+        ],
+        "train_error": 0.0,
+        "test_accuracy": 0.972,
+        "converged": True,
+        "steps": 6000,
+        "trajectory": {
+            "steps": step.tolist(),
+            "objective": (0.1932 + 2 * np.exp(-step / 500)).tolist(),
+            "train_error": np.where(step < 900, 0.1, 0.0).tolist(),
+            "singular_values": values.tolist(),
+        },
+    }
+
+
+def report() -> Report:
+    found = structures(PROBLEM)
+    return demo_sections(
+        overview=overview(found), spectra=SPECTRA, ensemble=ensemble(), digits=digits(), structures=found
+    )
