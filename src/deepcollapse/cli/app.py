@@ -1,0 +1,69 @@
+"""The application: commands loaded when called, errors turned into one line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from deepcollapse import __version__
+from deepcollapse.errors import (
+    DeepcollapseError,
+    InvalidInputError,
+    MissingExtraError,
+    TooLargeError,
+    UndefinedError,
+)
+
+__all__ = ["app", "main"]
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+
+app = App(
+    name="deepcollapse",
+    version=__version__,
+    help="Compute, certify, simulate and measure neural collapse and low-rank bias.",
+    suppress_keyboard_interrupt=False,
+)
+for _name, _help in {
+    "theory": "Every theorem for one model: losses, structures, thresholds, certificates.",
+    "spectrum": "The whole Hessian spectrum at a structure, with multiplicities.",
+    "landscape": "Search for the true minimisers over logits.",
+    "atlas": "Best known structures for K = 2..16 and L = 1..8: show, check or rebuild the table.",
+    "simulate": "Train an ensemble of models to convergence and classify where each ends.",
+    "demo": "Run the whole product once and write a report page.",
+}.items():
+    app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code. Errors become one line on standard error."""
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or DONE
+        sys.stdout.flush()
+        return code
+    except (CycloptsError, InvalidInputError, MissingExtraError, UndefinedError, TooLargeError) as error:
+        return _report(error, BAD_INPUT)
+    except DeepcollapseError as error:
+        return _report(error, FAILED)
+    except KeyboardInterrupt:
+        return _report("interrupted; what was written so far is kept, run again to go on", FAILED)
+    except MemoryError as error:
+        return _report(f"memory: expected to fit the machine, but found {error}; lower the sizes", BAD_INPUT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
+        return DONE
+    except OSError as error:
+        what = f"{error.strerror} ({error.filename})"
+        return _report(f"file: expected a path that can be read or written, but found: {what}; choose one", BAD_INPUT)
+
+
+def _report(error: object, code: int) -> int:
+    line = " ".join(str(error).split())
+    sys.stderr.write(f"deepcollapse: {line}\n")
+    return code

@@ -1,0 +1,40 @@
+"""``deepcollapse atlas``: the table of best known structures."""
+
+from pathlib import Path
+
+from deepcollapse.cli.model import Whole
+from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
+from deepcollapse.errors import ConvergenceError
+from deepcollapse.landscape import atlas as shipped_atlas
+from deepcollapse.landscape import build_atlas, faults
+
+__all__ = ["atlas"]
+
+
+def atlas(*, check: bool = False, build: Path | None = None, restarts: Whole = 200, json: bool = False) -> None:
+    """Best known structures for K = 2..16, L = 1..8, decay 2^-10 and 2^-6, one sample per class.
+
+    Args:
+        check: recompute loss, rank, singular values and gradient of every shipped entry; takes seconds.
+        build: search every setting anew and append to this table; hours, can be interrupted and run again.
+        restarts: random starts per setting when building.
+        json: write one JSON document to standard output.
+    """
+    if build is not None:
+        with progress_bar("searching") as progress:
+            build_atlas(build, restarts=restarts, progress=progress)
+        return
+    table = shipped_atlas()
+    found = list(faults(table.values())) if check else []
+    entries = [entry.as_json() for entry in table.values()]
+    if json:
+        print_json({"entries": entries, "checked": check, "faults": found})
+    elif not check:
+        shown = ["classes", "layers", "decay", "loss", "rank", "structure", "automorphisms"]
+        print_table("Atlas of best known structures", shown, [[entry[name] for name in shown] for entry in entries])
+    else:
+        print_lines(*found, f"{len(entries)} entries checked, {len(found)} faults")
+    if found:
+        raise ConvergenceError(
+            f"atlas: expected every entry to pass its check, but found {found[0]}; rebuild the table"
+        )

@@ -1,0 +1,70 @@
+"""What commands write: one JSON document on standard output, or tables for people; progress on standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+_WIDE = 160  # columns where the output is not a terminal: numbers must not be cut
+
+__all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar"]
+
+
+def print_json(document: Mapping[str, object]) -> None:
+    """Write one JSON document and nothing else; numbers without a value become null."""
+    sys.stdout.write(json.dumps(_plain(document), allow_nan=False) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Write a table; numbers are right-aligned."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+    for row in rows:
+        table.add_row(*map(number, row))
+    console = Console()
+    console.print(table, width=None if console.is_terminal else _WIDE, soft_wrap=not console.is_terminal)
+
+
+def print_lines(*lines: str) -> None:
+    """Write lines as they are."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def number(value: object) -> str:
+    """A value as people read it: 9 significant digits, em dash for none."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, all) that moves a progress bar on standard error; silent when that is not a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _plain(value: object) -> object:
+    """Arrays to lists, NaN and infinities to null: JSON has no other numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())  # type: ignore[attr-defined]
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
