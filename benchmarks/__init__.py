@@ -1,0 +1,1 @@
+"""How long the computations take on this machine; nothing here is asserted."""

@@ -1,0 +1,87 @@
+"""Time the computations: ``python -m benchmarks [all|descent|theory] [--rounds R] [--seconds S] [--json FILE]``.
+
+Run it on a quiet machine. Where other work goes on, give torch one thread (OMP_NUM_THREADS=1).
+"""
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmarks.measurement import (
+    DECAY,
+    GEMM_SIZE,
+    MODELS,
+    descent_rows,
+    descent_tasks,
+    machine,
+    speeds,
+    summary,
+    theory_rows,
+    theory_tasks,
+)
+
+
+def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
+    """The machine, how it was measured, and the rows of the tables.
+
+    Keys: ``machine``, ``rounds``, ``seconds``; with the first table ``gemm`` (floating-point operations per second by
+    precision) and ``descent`` (one row per problem, precision and contender); with the second ``theory``.
+    """
+    found: dict[str, object] = {"machine": machine(), "rounds": rounds, "seconds": seconds}
+    if tables in ("all", "descent"):
+        speed = speeds(descent_tasks(), rounds=rounds, seconds=seconds)
+        found["gemm"] = {key[0]: summary(values) for key, values in speed.items() if key[1] == "gemm"}
+        found["descent"] = list(descent_rows(speed))
+    if tables in ("all", "theory"):
+        found["theory"] = list(theory_rows(speeds(theory_tasks(), rounds=rounds, seconds=seconds)))
+    return found
+
+
+def text(found: dict) -> Iterable[str]:
+    """The result as tables, line by line."""
+    yield ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+    yield f"median [quartiles] of {found['rounds']} rounds, about {found['seconds']:g} s per measurement"
+    for dtype, speed in found.get("gemm", {}).items():
+        yield f"gemm {dtype}, {GEMM_SIZE} x {GEMM_SIZE}: {_spread(speed, 1e-9, '.1f')} Gflop/s"
+    if "descent" in found:
+        yield from ("", f"Gradient descent, {MODELS} deep linear models, decay {DECAY:g}")
+        yield f"{'problem':<21}{'dtype':<9}{'contender':<11}{'1000 model-steps/s':<28}{'to loop':>8}{'of peak':>9}"
+        yield from map(_descent_line, found["descent"])
+    if "theory" in found:
+        yield from ("", f"{'computation':<42}milliseconds")
+        yield from (f"{row['computation']:<42}{_spread(row['seconds'], 1e3, '.2f')}" for row in found["theory"])
+
+
+def _descent_line(row: dict) -> str:
+    sizes = f"L={row['layers']} d={row['width']} K={row['classes']} n={row['samples']}"
+    speed = _spread(row["model_steps_per_second"], 1e-3, ".1f")
+    ratio, share = row["ratio_to_loop"]["median"], row["share_of_peak"]["median"]
+    return f"{sizes:<21}{row['dtype']:<9}{row['contender']:<11}{speed:<28}{ratio:>8.2f}{share:>9.1%}"
+
+
+def _spread(values: dict, unit: float, form: str) -> str:
+    median, lower, upper = (format(values[name] * unit, form) for name in ("median", "lower", "upper"))
+    return f"{median} [{lower}, {upper}]"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, and write the JSON file asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time the computations.")
+    parser.add_argument("tables", nargs="?", choices=("all", "descent", "theory"), default="all", help="default: all")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of everything (default 7)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="length of one measurement (default 0.5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error(f"--rounds: expected a whole number >= 1, but found {options.rounds}; 7 give quartiles")
+    if not 0 < options.seconds < 60:
+        parser.error(f"--seconds: expected a number between 0 and 60, but found {options.seconds:g}; 0.5 is usual")
+    found = result(options.tables, rounds=options.rounds, seconds=options.seconds)
+    print(*text(found), sep="\n")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""What is timed, how, and what becomes of the times.
+
+The machine's speed drifts while the benchmark runs. So all tasks are timed in turn, round after round, and speeds are
+compared within a round; what is reported is the median over the rounds, with the quartiles.
+"""
+
+import itertools
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.contenders import CONTENDERS
+from deepcollapse.curvature import collapse_spectrum
+from deepcollapse.landscape import search
+from deepcollapse.simulate import gaussian
+from deepcollapse.theory import overview
+from deepcollapse.ufm import Problem
+
+__all__ = [
+    "DECAY",
+    "DTYPES",
+    "GEMM_SIZE",
+    "MODELS",
+    "PROBLEMS",
+    "Task",
+    "descent_rows",
+    "descent_tasks",
+    "flops",
+    "machine",
+    "speeds",
+    "summary",
+    "theory_rows",
+    "theory_tasks",
+]
+
+DECAY = 2.0**-10
+MODELS = 64
+GEMM_SIZE = 1024
+DTYPES = ("float32", "float64")
+PROBLEMS = (
+    Problem(classes=10, layers=2, width=70, samples=5, decay=DECAY),
+    Problem(classes=10, layers=3, width=40, samples=1, decay=DECAY),
+    Problem(classes=10, layers=2, width=20, samples=1, decay=DECAY),
+)
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that can be repeated.
+
+    Attributes:
+        run: does the work so many times.
+        amount: units of work (model-steps, floating-point operations, calls) in one repetition.
+    """
+
+    run: Callable[[int], object]
+    amount: float = 1.0
+
+    def seconds(self, repetitions: int) -> float:
+        """Wall time of so many repetitions."""
+        start = time.perf_counter()
+        self.run(repetitions)
+        return time.perf_counter() - start
+
+
+def speeds(tasks: Mapping[Key, Task], *, rounds: int, seconds: float) -> dict[Key, np.ndarray]:
+    """Units per second of every task in every round, each measured for about ``seconds`` or one repetition."""
+    repetitions = {key: _repetitions(task, seconds) for key, task in tasks.items()}
+    found = {key: np.empty(rounds) for key in tasks}
+    for turn, (key, task) in itertools.product(range(rounds), tasks.items()):
+        found[key][turn] = repetitions[key] * task.amount / task.seconds(repetitions[key])
+    return found
+
+
+def _repetitions(task: Task, seconds: float) -> int:
+    """How often to repeat the task to fill the time; warms it up, too."""
+    count = 1
+    while (elapsed := task.seconds(count)) < seconds / 4:
+        count *= 2
+    return max(1, round(count * seconds / elapsed))
+
+
+def summary(values: np.ndarray) -> dict[str, object]:
+    """Median, quartiles and the values themselves, one per round."""
+    lower, median, upper = (float(value) for value in np.quantile(values, [0.25, 0.5, 0.75]))
+    return {"median": median, "lower": lower, "upper": upper, "rounds": values.tolist()}
+
+
+def flops(problem: Problem) -> int:
+    """Floating-point operations of one step of one deep linear model, 6 K d ((L - 1) d + N).
+
+    Products of the reassociated gradient only, two operations per multiplication: for each of the L - 1 hidden layers
+    three products of a K x d with a d x d matrix, and three of the size K d N. Back-propagation as autograd does it
+    takes more, so the share of the peak says how fast the result comes, not how busy the processor is.
+    """
+    return 6 * problem.classes * problem.d * ((problem.layers - 1) * problem.d + problem.total_samples)
+
+
+def descent_tasks() -> dict[Key, Task]:
+    """The product of two large square matrices, then every contender on every problem, in each precision."""
+    tasks: dict[Key, Task] = {}
+    for dtype in DTYPES:
+        tasks[dtype, "gemm"] = Task(partial(_products, dtype), 2.0 * GEMM_SIZE**3)
+        for problem in PROBLEMS:
+            models = [gaussian(problem, seed=seed) for seed in range(MODELS)]
+            for name, contender in CONTENDERS.items():
+                work = partial(contender, problem, models, dtype=dtype)
+                tasks[dtype, problem, name] = Task(lambda steps, work=work: work(steps=steps), MODELS)
+    return tasks
+
+
+def descent_rows(found: Mapping[Key, np.ndarray]) -> Iterator[dict[str, object]]:
+    """Speed of every contender, against the first one and against the peak of the same round."""
+    first = next(iter(CONTENDERS))
+    for problem, dtype, name in itertools.product(PROBLEMS, DTYPES, CONTENDERS):
+        speed = found[dtype, problem, name]
+        yield {
+            "layers": problem.layers,
+            "width": problem.d,
+            "classes": problem.classes,
+            "samples": problem.samples,
+            "decay": problem.decay,
+            "models": MODELS,
+            "dtype": dtype,
+            "contender": name,
+            "model_steps_per_second": summary(speed),
+            "ratio_to_loop": summary(speed / found[dtype, problem, first]),
+            "flops_per_model_step": flops(problem),
+            "share_of_peak": summary(speed * flops(problem) / found[dtype, "gemm"]),
+        }
+
+
+def theory_tasks() -> dict[Key, Task]:
+    """A spectrum, an overview and a search; the overview at a decay of its own each time, for it remembers answers."""
+    large, small = Problem(classes=1000, layers=3, width=4096, decay=DECAY), Problem(classes=10, layers=2, decay=DECAY)
+    fresh = (small.replace(decay=DECAY * (1.0 + 1e-9 * count)) for count in itertools.count())
+    work = {
+        "collapse_spectrum, K=1000 L=3 d=4096": lambda: collapse_spectrum(large),
+        "overview, K=10 L=2": lambda: overview(next(fresh)),
+        "search, K=10 L=2, one restart per rank": lambda: search(small, restarts=1),
+    }
+    return {(name,): Task(partial(_calls, call)) for name, call in work.items()}
+
+
+def theory_rows(found: Mapping[Key, np.ndarray]) -> Iterator[dict[str, object]]:
+    """Seconds per call."""
+    for key in theory_tasks():
+        yield {"computation": key[0], "seconds": summary(1.0 / found[key])}
+
+
+def machine() -> dict[str, object]:
+    """What the times depend on: processor, cores and threads, versions."""
+    return {
+        "cpu": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    """The model's name where the system tells it, else the architecture."""
+    listing = Path("/proc/cpuinfo")
+    lines = listing.read_text(encoding="utf-8").splitlines() if listing.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _products(dtype: str, count: int) -> None:
+    left, right, out = torch.ones(3, GEMM_SIZE, GEMM_SIZE, dtype=getattr(torch, dtype))
+    for _ in range(count):
+        torch.mm(left, right, out=out)
+
+
+def _calls(call: Callable[[], object], count: int) -> None:
+    for _ in range(count):
+        call()

@@ -1,0 +1,109 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from benchmarks.__main__ import main
+from benchmarks.contenders import CONTENDERS, LEARNING_RATE, engine
+from benchmarks.measurement import DTYPES, PROBLEMS, Task, flops, speeds
+from torch.utils.flop_counter import FlopCounterMode
+
+from deepcollapse.simulate import gaussian
+from deepcollapse.ufm import Problem, regularised_loss
+from simulate.oracle import trained
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("contender", CONTENDERS.values(), ids=CONTENDERS)
+@pytest.mark.parametrize("problem", PROBLEMS, ids=str)
+def test_every_contender_takes_the_same_steps(problem, contender, dtype):
+    models = [gaussian(problem, seed=seed) for seed in range(3)]
+    expected = [regularised_loss(trained(model, problem, lr=LEARNING_RATE, steps=20), problem) for model in models]
+    found = [regularised_loss(model, problem) for model in contender(problem, models, dtype=dtype, steps=20)]
+    rounding = 1000 * torch.finfo(getattr(torch, dtype)).eps  # 20 steps of sums over at most 70 terms each
+    np.testing.assert_allclose(found, expected, rtol=rounding)
+    one_less = contender(problem, models, dtype=dtype, steps=19)
+    short = np.array([regularised_loss(model, problem) for model in one_less])
+    assert (np.abs(short / expected - 1.0) > 2 * rounding).all()
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 5])
+def test_flops_are_those_of_the_products(layers):
+    problem = Problem(classes=3, layers=layers, width=7, samples=2)
+    models = [gaussian(problem, seed=seed) for seed in range(4)]
+    counts = [counted_flops(problem, models, steps) for steps in (1, 2, 6)]
+    assert np.diff(counts).tolist() == [4 * flops(problem), 4 * 4 * flops(problem)]
+
+
+def counted_flops(problem, models, steps):
+    """What torch sees: the flops of the steps, and those of one measurement."""
+    in_place = {torch.ops.aten.baddbmm_: lambda _, a, b, **settings: 2 * a[0] * a[1] * a[2] * b[2]}
+    with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
+        engine(problem, models, dtype="float64", steps=steps)
+    return counter.get_total_flops()
+
+
+def test_speed_is_work_over_time(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    calls = []
+
+    def work(cost, count):
+        calls.append((cost, count))
+        clock[0] += cost * count
+
+    tasks = {(cost,): Task(lambda count, cost=cost: work(cost, count), 3.0) for cost in (0.25, 8.0)}
+    found = speeds(tasks, rounds=2, seconds=2.0)
+    assert {key: value.tolist() for key, value in found.items()} == {(0.25,): [12.0, 12.0], (8.0,): [0.375, 0.375]}
+    assert calls[-4:] == [(0.25, 8), (8.0, 1)] * 2  # in turn, two seconds or one repetition each
+
+
+def result(table, rounds, tmp_path):
+    file = tmp_path / "result.json"
+    main([table, "--rounds", str(rounds), "--seconds", "1e-6", "--json", str(file)])
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
+    found = result("descent", 2, tmp_path)
+    assert found.keys() == {"machine", "rounds", "seconds", "gemm", "descent"}
+    assert found["machine"].keys() == {"cpu", "cores", "threads", "system", "python", "numpy", "torch"}
+    assert found["gemm"].keys() == set(DTYPES)
+    assert len(found["descent"]) == len(PROBLEMS) * len(DTYPES) * len(CONTENDERS)
+    for row in found["descent"]:
+        assert row.keys() == {
+            *("layers", "width", "classes", "samples", "decay", "models", "dtype", "contender"),
+            *("model_steps_per_second", "ratio_to_loop", "flops_per_model_step", "share_of_peak"),
+        }
+        speed, peak = (row["model_steps_per_second"], found["gemm"][row["dtype"]])
+        share = np.array(speed["rounds"]) * row["flops_per_model_step"] / peak["rounds"]
+        assert row["share_of_peak"]["rounds"] == pytest.approx(share, rel=1e-12)
+        assert speed["lower"] <= speed["median"] <= speed["upper"]
+        if row["contender"] == "loop":
+            assert row["ratio_to_loop"] == {"median": 1.0, "lower": 1.0, "upper": 1.0, "rounds": [1.0, 1.0]}
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in (*CONTENDERS, "gemm float32", "L=2 d=70 K=10 n=5"))
+
+
+@pytest.mark.slow  # two searches with every array checked
+def test_a_tiny_run_of_the_theory(tmp_path, capsys):
+    found = result("theory", 1, tmp_path)
+    printed = capsys.readouterr().out
+    assert found.keys() == {"machine", "rounds", "seconds", "theory"}
+    for row, name in zip(found["theory"], ("collapse_spectrum", "overview", "search"), strict=True):
+        assert row.keys() == {"computation", "seconds"}
+        assert row["computation"].startswith(name)
+        assert row["computation"] in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rounds", "0"], "--rounds: expected a whole number >= 1, but found 0; 7 give quartiles"),
+        (["--seconds", "nan"], "--seconds: expected a number between 0 and 60, but found nan; 0.5 is usual"),
+    ],
+)
+def test_bad_options(arguments, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert message in capsys.readouterr().err
