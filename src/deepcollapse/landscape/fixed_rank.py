@@ -18,7 +18,7 @@ __all__ = ["FixedRank", "split"]
 
 _LEG = 40  # L-BFGS iterations between looks at the rank: descent stalls where a singular value goes to zero
 _LOST = 1e-4  # a singular value below this share of the largest is on its way to zero: go on at lower rank
-_FLAT = 1e-7  # curvature below this share of the largest belongs to the change of basis
+_FLAT = 1e-6  # curvature below this share of the largest belongs to the change of basis
 _STEP = 1e-5  # of the central differences, relative to the factors' size: error about _STEP^2
 
 
@@ -55,8 +55,10 @@ class FixedRank:
         a, b = self._factors(point)
         return a @ b.T / np.sqrt(np.array(self.problem.class_samples, dtype=float))
 
-    def descended(self, point: Float[np.ndarray, " p"]) -> tuple[Float[np.ndarray, " p"], bool]:
-        """A few dozen L-BFGS iterations from the point, and whether they came to rest (to about single precision).
+    def descended(
+        self, point: Float[np.ndarray, " p"], *, tolerance: float = 1e-5
+    ) -> tuple[Float[np.ndarray, " p"], bool]:
+        """A few dozen L-BFGS iterations from the point, and whether they came to rest: gradient below the tolerance.
 
         Minimises F over the decay, the size of F near its minima, so that the tolerances mean the same at every decay.
         """
@@ -65,7 +67,7 @@ class FixedRank:
             point,
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": _LEG, "maxcor": 20, "gtol": 1e-5, "ftol": 1e-13},
+            options={"maxiter": _LEG, "maxcor": 20, "gtol": tolerance, "ftol": 1e-8 * tolerance},
         )
         return np.asarray(found.x), found.nit < _LEG
 

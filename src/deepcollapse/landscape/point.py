@@ -13,9 +13,10 @@ from deepcollapse.ufm.objective import expect_class_logits, logits_objective, we
 from deepcollapse.ufm.problem import Problem
 from deepcollapse.ufm.stationarity import stationarity
 
-__all__ = ["StationaryPoint", "described", "polished", "rest"]
+__all__ = ["StationaryPoint", "closer", "described", "polished", "rest"]
 
 _LEGS = 50  # of L-BFGS at most; few starts need more than ten
+_CLOSE_LEGS = 4  # more, where a soft mode keeps a resting point outside the reach of Newton's method
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,15 @@ def rest(start: Float[np.ndarray, " p"], problem: Problem) -> tuple[FixedRank, F
         if resting and rank == manifold.rank:
             break
     return FixedRank(problem, start.size // (2 * problem.classes)), start
+
+
+def closer(manifold: FixedRank, point: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    """Descend on from a resting point at the same rank, to about double precision."""
+    for _ in range(_CLOSE_LEGS):
+        point, resting = manifold.descended(point, tolerance=1e-8)
+        if resting:
+            break
+    return point
 
 
 def described(manifold: FixedRank, point: Float[np.ndarray, " p"]) -> StationaryPoint:

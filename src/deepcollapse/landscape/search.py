@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from deepcollapse.errors import ConvergenceError, InvalidInputError, TooLargeError, UndefinedError
 from deepcollapse.landscape.fixed_rank import FixedRank, split
-from deepcollapse.landscape.point import StationaryPoint, described, rest
+from deepcollapse.landscape.point import StationaryPoint, closer, described, rest
 from deepcollapse.linalg.rank import numerical_rank
 from deepcollapse.ufm.objective import expect_class_logits, weighted_logits
 from deepcollapse.ufm.permutation import aligned, automorphisms
@@ -24,6 +24,7 @@ _STATIONARY = 1e-10  # largest gradient norm of a point that counts as found, wh
 _RELATIVE = 1e3  # below, the bound shrinks with the decay
 _SEEN = 1e-8  # a descent ending this close (relative loss) to a known minimum of its rank has met it again
 _SAME = 1e-7  # relative difference in loss below which two polished points are compared entry by entry
+_LOW = 1e-4  # an unsolved end within this share above the lowest point is tried again
 _LEAST_DECAY = 1e-60
 _LARGEST_SEARCHED = 256  # one descent takes minutes there
 _LARGEST_COUNTED = 16  # symmetry groups are counted up to this many classes
@@ -195,22 +196,40 @@ def _random_starts(
 def _gathered(starts: list[np.ndarray], problem: Problem, progress: Progress | None) -> tuple[list[Found], list[float]]:
     """Distinct stationary points that the starts and Z = 0 lead to, and the losses of the ends that are none."""
     gathered: list[Found] = []
-    unresolved: list[float] = []
+    left: list[tuple[FixedRank, np.ndarray]] = []
     for done, start in enumerate([np.zeros(0), *starts]):
         manifold, end = rest(start, problem)
-        index = _met(gathered, manifold, end)
-        if index is None:
-            point = described(manifold, end)
-            if point.gradient_norm > _STATIONARY * min(1.0, _RELATIVE * problem.mean_decay):
-                unresolved.append(point.loss)
-                continue
-            index = next((i for i, known in enumerate(gathered) if _same(known.point, point)), len(gathered))
-            if index == len(gathered):
-                gathered.append(Found(point, hits=0, automorphisms=None))
-        gathered[index] = replace(gathered[index], hits=gathered[index].hits + 1)
+        if not _placed(gathered, manifold, end):
+            left.append((manifold, end))
         if progress:
             progress(done, len(starts))
-    return gathered, unresolved
+    return gathered, _unresolved(left, gathered)
+
+
+def _unresolved(left: list[tuple[FixedRank, np.ndarray]], gathered: list[Found]) -> list[float]:
+    """Losses of the ends that a closer descent does not solve either; ends above the lowest point are not worth one."""
+    losses = [float(manifold.value_and_gradient(end)[0]) for manifold, end in left]
+    unresolved = []
+    for index in np.argsort(losses):
+        manifold, end = left[index]
+        low = losses[index] < min(found.point.loss for found in gathered) * (1.0 + _LOW)
+        if not (low and _placed(gathered, manifold, closer(manifold, end))):
+            unresolved.append(losses[index])
+    return unresolved
+
+
+def _placed(gathered: list[Found], manifold: FixedRank, end: Float[np.ndarray, " p"]) -> bool:
+    """Count an end towards the stationary point it leads to, a new one perhaps; False where it leads to none."""
+    index = _met(gathered, manifold, end)
+    if index is None:
+        point = described(manifold, end)
+        if point.gradient_norm > _STATIONARY * min(1.0, _RELATIVE * manifold.problem.mean_decay):
+            return False
+        index = next((i for i, known in enumerate(gathered) if _same(known.point, point)), len(gathered))
+        if index == len(gathered):
+            gathered.append(Found(point, hits=0, automorphisms=None))
+    gathered[index] = replace(gathered[index], hits=gathered[index].hits + 1)
+    return True
 
 
 def _expect_resolved(unresolved: list[float], lowest: float) -> None:
