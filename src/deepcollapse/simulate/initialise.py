@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
+from deepcollapse.linalg import haar_frame
 from deepcollapse.simulate.classify import nameable
 from deepcollapse.simulate.engine import Start
 from deepcollapse.ufm import Factors, Problem, balanced_factors, factor_shapes, gaussian_factors, structure
@@ -148,7 +149,7 @@ def _pytorch(problem: Problem, generator: np.random.Generator, *, scale: float) 
 
 
 def _orthogonal(problem: Problem, generator: np.random.Generator, *, scale: float) -> Factors:
-    return tuple(scale * _haar(shape, generator) for shape in factor_shapes(problem))
+    return tuple(scale * haar_frame(*shape, generator=generator) for shape in factor_shapes(problem))
 
 
 def _spectral(problem: Problem, generator: np.random.Generator, *, scale: float) -> Factors:
@@ -156,7 +157,7 @@ def _spectral(problem: Problem, generator: np.random.Generator, *, scale: float)
     u, values, vt = np.linalg.svd(logits, full_matrices=False)
     rank = min(values.size, problem.d)
     shared = scale * values[:rank] ** (1.0 / problem.factors)
-    inner = [_haar((problem.d, rank), generator) for _ in range(problem.layers)]
+    inner = [haar_frame(problem.d, rank, generator=generator) for _ in range(problem.layers)]
     bases = [vt[:rank].T, *inner, u[:, :rank]]
     return tuple((after * shared) @ before.T for before, after in itertools.pairwise(bases))
 
@@ -198,13 +199,6 @@ def _unavailable(kind: str, problem: Problem, *, reason: str) -> str:
     names = [_NEAR + name for name, known in nameable(problem) if known.rank]
     there = f"one of {', '.join(names)}" if names else "a problem with named structures"
     return f"init: expected {there}, but found {kind!r} ({reason}); choose one that exists, or another initialisation"
-
-
-def _haar(shape: tuple[int, int], generator: np.random.Generator) -> Float[np.ndarray, "_ _"]:
-    """A Haar-random matrix with orthonormal columns, or rows where there are more columns than rows."""
-    q, r = np.linalg.qr(generator.standard_normal((max(shape), min(shape))))
-    frame = q * np.sign(np.diag(r))
-    return frame if shape[0] >= shape[1] else frame.T
 
 
 def _generator(seed: int) -> np.random.Generator:

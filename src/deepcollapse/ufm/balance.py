@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.linalg.rank import numerical_rank
+from deepcollapse.linalg import haar_frame, numerical_rank
 from deepcollapse.ufm.network import Factors, expect_factors, forward
 from deepcollapse.ufm.objective import expect_class_logits, weighted_logits
 from deepcollapse.ufm.problem import Problem
@@ -40,7 +40,11 @@ def balanced_factors(
         raise InvalidInputError(f"width: expected at least the rank {rank} of the logits, but found {problem.d}; widen")
     root = np.sqrt(np.array(problem.class_samples, dtype=float))
     rows = np.repeat(vt[:rank] / root, problem.class_samples, axis=1)
-    frames = [_frame(problem.d, rank, generator=generator) for _ in range(problem.layers)]
+    width = problem.d
+    frames = [
+        np.eye(width, rank) if generator is None else haar_frame(width, rank, generator=generator)
+        for _ in range(problem.layers)
+    ]
     shared = s[:rank] ** (1.0 / problem.factors)
     sizes = [shared * np.sqrt(problem.mean_decay / decay) for decay in problem.factor_decays]
     hidden = [(frames[i + 1] * sizes[i + 1]) @ frames[i].T for i in range(problem.layers - 1)]
@@ -90,10 +94,3 @@ def _imbalance(factors: Factors, problem: Problem) -> float:
         residual = max(residual, float(np.linalg.norm(after - before)))
         size = max(size, float(np.linalg.norm(after)), float(np.linalg.norm(before)))
     return residual / size if size > 0 else 0.0
-
-
-def _frame(width: int, rank: int, *, generator: np.random.Generator | None) -> Float[np.ndarray, "d r"]:
-    if generator is None:
-        return np.eye(width, rank)
-    q, r = np.linalg.qr(generator.standard_normal((width, rank)))
-    return q * np.sign(np.diag(r))
