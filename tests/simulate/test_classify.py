@@ -1,9 +1,11 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from deepcollapse.errors import UndefinedError
 from deepcollapse.simulate import classify
-from deepcollapse.simulate.classify import LOGITS_RTOL, RANK_RTOL, nameable
+from deepcollapse.simulate.classify import LOGITS_RTOL, RANK_RTOL, dnc_distance, nameable
 from deepcollapse.ufm import Problem, balanced_factors, collapse, regularised_loss, structure, structures
 from deepcollapse.ufm.structures import incidence_matrix
 
@@ -35,6 +37,10 @@ def test_every_named_structure_is_recognised_under_any_class_order(problem):
         assert verdict.loss == pytest.approx(target.loss, abs=1e-12)
         assert abs(verdict.loss_gap) < 1e-12
         assert verdict.reading.within_class < 1e-12
+        assert verdict.nearest.name == verdict.structure
+        assert verdict.nearest.distance_min < 1e-12
+        assert verdict.nearest.loss_gap == verdict.loss_gap
+        assert (verdict.dnc_distance < 1e-12) == (name == "dnc")
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=str)
@@ -133,3 +139,53 @@ def test_the_catalogue_is_complete_but_for_trial_points():
     named = {s.name for _, s in nameable(problem)}
     assert named == {s.name for s in structures(problem) if s.critical}
     assert "paired-trial" in {s.name for s in structures(problem)} - named
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_distance_from_collapse_is_the_definition_in_every_class_order(k, loss, samples):
+    problem = Problem(classes=k, layers=2, samples=samples, loss=loss)
+    generator, target = np.random.default_rng(k), collapse(problem).logits
+    logits = target + generator.normal(size=(k, k))
+    unit = np.sqrt(sum(x**2 for x in target.ravel()))
+    for order in permutations(range(k)):
+        moved = logits[np.ix_(order, order)] - target
+        assert dnc_distance(logits, problem) == pytest.approx(np.sqrt(sum(x**2 for x in moved.ravel())) / unit)
+    assert dnc_distance(np.zeros((k, k)), problem) == 1.0
+    assert dnc_distance(1.25 * target, problem) == pytest.approx(0.25)
+
+
+def test_distance_from_collapse_of_a_relu_network_leaves_the_scale_aside():
+    problem = Problem(classes=4, layers=2, activation="relu")
+    target = collapse(problem).logits
+    assert dnc_distance(0.01 * target, problem) < 1e-12
+    assert dnc_distance(-target, problem) == pytest.approx(2.0)
+    assert dnc_distance(np.zeros((4, 4)), problem) == 1.0
+
+
+def test_distance_from_collapse_has_no_value_where_there_is_none():
+    assert dnc_distance(np.eye(5), Problem(classes=5, layers=2, decay=0.5)) is None
+    assert dnc_distance(np.eye(5), Problem(classes=5, layers=2, width=3)) is None
+    assert dnc_distance(np.eye(5), Problem(classes=5, layers=2, width=4)) > 0
+
+
+def test_under_imbalance_the_distance_is_from_the_best_simplex():
+    problem = Problem(classes=4, layers=2, samples=(1, 2, 3, 4))
+    simplex = collapse(problem).logits
+    verdict = classify(balanced_factors(simplex, problem), problem)
+    assert (verdict.structure, verdict.nearest.name) == ("rank-3", "zero")
+    assert verdict.dnc_distance < 1e-12
+    assert verdict.nearest.distance_min == pytest.approx(np.linalg.norm(simplex) / 2)
+
+
+def test_a_run_without_a_name_is_near_one():
+    problem = Problem(classes=6, layers=2, width=9, samples=2)
+    generator = np.random.default_rng(0)
+    for name in ("dnc", "paired", "partition-2-4", "circle"):
+        target = structure(name, problem)
+        verdict = classify(balanced_factors(shuffled(1.1 * target.logits, generator), problem), problem)
+        assert verdict.structure == f"rank-{target.rank}"
+        assert (verdict.nearest.name, verdict.nearest.distance_min) == (name, pytest.approx(0.1))
+        assert verdict.nearest.loss_gap == pytest.approx(verdict.loss - target.loss)
+        assert verdict.nearest.loss_gap > 0

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 
 from deepcollapse.errors import UndefinedError
+from deepcollapse.simulate.nearest import Nearest, nearest
 from deepcollapse.ufm import (
     Factors,
     Problem,
@@ -18,7 +21,7 @@ from deepcollapse.ufm import (
 )
 from deepcollapse.ufm.permutation import aligned
 
-__all__ = ["LOGITS_RTOL", "LOSS_RTOL", "RANK_RTOL", "Verdict", "classify", "nameable"]
+__all__ = ["LOGITS_RTOL", "LOSS_RTOL", "RANK_RTOL", "Verdict", "classify", "dnc_distance", "nameable"]
 
 RANK_RTOL = 1e-3
 """A singular value of Z below this share of the largest (or of a logit of one, if that is larger) counts as zero.
@@ -48,6 +51,9 @@ class Verdict:
         loss: F at the factors, in float64.
         loss_gap: loss minus that of the linear model's structure of this name, None without a name. For a linear run
             it is what was left to descend; for a ReLU run the price of being rectified.
+        dnc_distance: of the class-mean logits from those of collapse, see ``dnc_distance``.
+        nearest: the named structure itself, or the nearest one for a run without a name; for a run that did not
+            converge it says where the run was heading or passing by.
         reading: logits, singular values, within-class spread and imbalance of the factors.
     """
 
@@ -55,6 +61,8 @@ class Verdict:
     rank: int
     loss: float
     loss_gap: float | None
+    dnc_distance: float | None
+    nearest: Nearest
     reading: Reading
 
 
@@ -68,7 +76,8 @@ def nameable(problem: Problem) -> tuple[tuple[str, Structure], ...]:
     listed = [s for s in structures(problem) if s.critical]
     if problem.activation == "relu":
         listed = [s for s in listed if len(s.scales) <= 1]
-    name = _collapse_name(problem)
+    collapsed = _collapse(problem)
+    name = None if collapsed is None else collapsed.name
     named = [("dnc" if s.name == name else s.name, s) for s in listed]
     return tuple(sorted(named, key=lambda pair: (pair[0] != "dnc", pair[0] != "paired")))
 
@@ -93,10 +102,48 @@ def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, S
     reading, loss = read_factors(factors, problem), regularised_loss(factors, problem)
     rank = _rank(reading, problem)
     candidates = nameable(problem) if known is None else known
-    for name, structure in candidates:
-        if structure.rank == rank and _agrees(structure, reading, loss=loss, problem=problem):
-            return Verdict(name, rank, loss, loss - structure.loss, reading)
-    return Verdict(f"rank-{rank}", rank, loss, None, reading)
+    matching = (
+        (name, s) for name, s in candidates if s.rank == rank and _agrees(s, reading, loss=loss, problem=problem)
+    )
+    found = next(matching, None)
+    return Verdict(
+        structure=f"rank-{rank}" if found is None else found[0],
+        rank=rank,
+        loss=loss,
+        loss_gap=None if found is None else loss - found[1].loss,
+        dnc_distance=dnc_distance(reading.logits, problem),
+        nearest=nearest(
+            reading.logits,
+            candidates if found is None else [found],
+            loss=loss,
+            free_scale=problem.activation == "relu",
+        ),
+        reading=reading,
+    )
+
+
+def dnc_distance(logits: Float[np.ndarray, "K K"], problem: Problem) -> float | None:
+    """||Zbar - C|| / ||C||, the relative Frobenius distance of class-mean logits from those of deep neural collapse.
+
+    C is ``ufm.collapse`` at the problem's samples and decay: the simplex ("ce") or the orthogonal frame ("mse") at its
+    best scale. Both are the same in every class order, so no permutation has to be sought. 0 at collapse, 1 at Z = 0.
+    Every class counts once, whatever its number of samples; with unequal samples C is no critical point, and a run
+    comes to rest at a distance from it. A ReLU network has a scale of its own: Zbar is brought to the norm of C first.
+
+    Returns:
+        None where collapse does not exist at this decay or has a rank above the width.
+
+    >>> problem = Problem(classes=4, layers=2)
+    >>> dnc_distance(0.5 * collapse(problem).logits, problem)
+    0.5
+    """
+    collapsed = _collapse(problem)
+    if collapsed is None:
+        return None
+    target, size = collapsed.logits, np.linalg.norm(logits)
+    unit = np.linalg.norm(target)
+    scale = unit / size if problem.activation == "relu" and size > 0 else 1.0
+    return float(np.linalg.norm(scale * logits - target) / unit)
 
 
 def _rank(reading: Reading, problem: Problem) -> int:
@@ -119,8 +166,10 @@ def _agrees(structure: Structure, reading: Reading, *, loss: float, problem: Pro
     return aligned(scale * reading.logits, structure.logits, rtol=LOGITS_RTOL) is not None
 
 
-def _collapse_name(problem: Problem) -> str | None:
+@lru_cache(maxsize=1)  # solved once per ensemble, not once per run
+def _collapse(problem: Problem) -> Structure | None:
     try:
-        return collapse(problem).name
+        collapsed = collapse(problem)
     except UndefinedError:
         return None
+    return collapsed if collapsed.rank <= problem.d else None
