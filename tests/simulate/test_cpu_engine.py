@@ -6,6 +6,7 @@ import pytest
 from deepcollapse.errors import CompilerError, InvalidInputError
 from deepcollapse.simulate import CpuEngine, Descent, descent, gaussian_starts
 from deepcollapse.simulate.kernel import compiler, kernel
+from deepcollapse.simulate.optimiser import Momentum
 from deepcollapse.ufm import Problem
 
 SMALL = Problem(classes=4, layers=2, width=8, decay=2.0**-6)
@@ -77,6 +78,13 @@ def test_the_size_of_a_group_is_that_of_its_matrices():
     engine, lanes = CpuEngine(), CpuEngine().lanes
     # rows of an odd number of vectors: H 8 x 5, W_1 8 x 9, W_2 4 x 9; logits 4 x 5, B_1, C_1 and a second W_2 4 x 9
     assert engine.group_bytes(SMALL) == 8 * lanes * (40 + 72 + 36 + 20 + 3 * 36)
+
+
+def test_other_optimisers_are_refused():
+    rule = descent(SMALL, 1.0, optimiser=Momentum(beta=0.9))
+    message = 'optimiser: expected plain gradient descent for the compiled kernel, but found momentum 0.9; use engine="'
+    with pytest.raises(InvalidInputError, match=message):
+        next(CpuEngine().train(SMALL, gaussian_starts(SMALL, [0]), descent=rule))
 
 
 def test_bad_settings():

@@ -4,6 +4,7 @@ import pytest
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate import Descent, Engine, TorchEngine, descent, gaussian
 from deepcollapse.simulate.engine import loss_ceiling
+from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum
 from deepcollapse.ufm import Problem, regularised_loss
 
 PROBLEM = Problem(classes=4, layers=2, decay=2.0**-10)
@@ -18,6 +19,23 @@ def test_defaults_follow_the_decay():
 
 def test_settings_given_are_kept():
     assert descent(PROBLEM, 0.5, tolerance=1e-9, steps_max=7) == Descent(lr=0.5, tolerance=1e-9, steps_max=7)
+
+
+def test_horizons_follow_the_optimiser():
+    assert descent(PROBLEM, 0.5, optimiser=GradientDescent()) == descent(PROBLEM, 0.5)
+    slow = descent(PROBLEM, 0.05, optimiser=Momentum(beta=0.9))
+    assert (slow.optimiser, slow.steps_max) == (Momentum(beta=0.9), pytest.approx(409_600, abs=1))
+    assert descent(PROBLEM, 0.01, optimiser=Adam(epsilon=0.01)).steps_max == pytest.approx(200 * (100 + 1000 + 1024))
+    assert descent(PROBLEM, 0.01, steps_max=7, optimiser=Adam()).steps_max == 7
+
+
+@pytest.mark.parametrize("optimiser", [GradientDescent(), Momentum(), Adam(epsilon=0.1)])
+def test_no_horizon_without_end(optimiser):
+    tiny = PROBLEM.replace(decay=1e-20)
+    with pytest.raises(
+        InvalidInputError, match=r"steps_max: expected .* below 1e\+12 steps, but found 5e-21; raise lr or"
+    ):
+        descent(tiny, 0.5, optimiser=optimiser)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, True])

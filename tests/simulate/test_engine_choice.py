@@ -4,6 +4,7 @@ from deepcollapse.errors import CompilerError, InvalidInputError
 from deepcollapse.simulate import CpuEngine, TorchEngine, engine_choice
 from deepcollapse.simulate import kernel as kernel_module
 from deepcollapse.simulate.kernel import compiler
+from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum
 from deepcollapse.ufm import Problem
 
 try:
@@ -36,6 +37,20 @@ def test_the_rule(problem, seeds, engine, reason):
 def test_another_device_belongs_to_torch():
     choice = engine_choice(TYPICAL, "auto", seeds=64, dtype="float32", device="cpu:0")
     assert (choice.engine, choice.reason) == (TorchEngine("float32", "cpu:0"), "the device is cpu:0")
+
+
+@pytest.mark.parametrize("optimiser", [Momentum(beta=0.5), Adam()])
+def test_another_optimiser_belongs_to_torch(optimiser):
+    choice = engine_choice(TYPICAL, "auto", seeds=64, dtype="float32", optimiser=optimiser)
+    assert choice.engine == TorchEngine("float32")
+    assert choice.reason == f"the kernel takes plain gradient steps only, not {optimiser.name}"
+    with pytest.raises(InvalidInputError, match="expected plain gradient descent for the compiled kernel, but found"):
+        engine_choice(TYPICAL, "cpu", seeds=64, optimiser=optimiser)
+
+
+@needs_compiler
+def test_plain_gradient_descent_may_be_named():
+    assert engine_choice(TYPICAL, "auto", seeds=64, optimiser=GradientDescent()).engine == CpuEngine()
 
 
 @needs_compiler

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status, loss_ceiling
 from deepcollapse.simulate.kernel import Block, Model, kernel
+from deepcollapse.simulate.optimiser import expect_gradient_descent
 from deepcollapse.ufm import Factors, Problem, factor_shapes
 
 __all__ = ["CpuEngine"]
@@ -78,7 +79,8 @@ class CpuEngine:
     def train(
         self, problem: Problem, starts: Iterable[Start], *, descent: Descent, report: Report | None = None
     ) -> Iterator[Endpoint]:
-        """Run every start to its end; see ``Engine.train``."""
+        """Run every start to its end, by plain gradient descent only; see ``Engine.train``."""
+        expect_gradient_descent(descent.optimiser, of="the compiled kernel", remedy='use engine="torch"')
         waiting, tally, steps = iter(starts), Counter[Status](), 0
         lanes = _Lanes(problem, self.dtype, threads=self.threads or torch.get_num_threads())
         lanes.fill(waiting)

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.simulate.optimiser import GradientDescent, Optimiser
 from deepcollapse.ufm import Factors, Problem, regularised_loss
 from deepcollapse.ufm.structures import zero
 
@@ -22,16 +23,17 @@ _COARSEST = 1e-2  # tolerance over decay at which a slow passage by a saddle sti
 _DEFAULT = 1e-3
 _LONGEST = 1e12  # steps of a default horizon at most
 _HORIZON = 200.0
+_SMALLEST = 1e-300  # lr decay at least, so that a horizon stays finite
 _BLOW_UP = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descent:
-    """Full-batch gradient descent, A <- A - lr dF/dA for every factor at once, and when it stops.
+    """Full-batch descent on every factor at once, and when it stops: by default A <- A - lr dF/dA.
 
     A run has converged when ||grad F||, the Frobenius norm over all factors divided by nothing, is at most
     ``tolerance``. It is measured every ``check_every`` steps and at the horizon; a run that is still moving there has
-    not converged, whatever it looks like.
+    not converged, whatever it looks like. The gradient is that of F whatever the optimiser makes of it.
 
     A ReLU model need not get there: where its minimum lies on a kink, steps jump to and fro across it and the gradient
     stays of the size of its jump while the loss has settled. Such runs end as not converged, too.
@@ -41,6 +43,7 @@ class Descent:
         tolerance: gradient norm > 0.
         steps_max: the horizon, at least one step.
         check_every: steps between two measurements; a few percent of the cost at 100.
+        optimiser: how gradients become steps.
 
     Raises:
         InvalidInputError: a number out of range.
@@ -50,6 +53,7 @@ class Descent:
     tolerance: float
     steps_max: int
     check_every: int = 100
+    optimiser: Optimiser = field(default_factory=GradientDescent)
 
     def __post_init__(self) -> None:
         for name, remedy in {"lr": "0.5 is a safe start", "tolerance": "leave it out for the default"}.items():
@@ -64,13 +68,20 @@ class Descent:
                 )
 
 
-def descent(problem: Problem, lr: float, *, tolerance: float | None = None, steps_max: int | None = None) -> Descent:
+def descent(
+    problem: Problem,
+    lr: float,
+    *,
+    tolerance: float | None = None,
+    steps_max: int | None = None,
+    optimiser: Optimiser | None = None,
+) -> Descent:
     """The stopping rule for a problem, with defaults that follow its decay.
 
     Near a critical point the gradient along a direction that should vanish is about decay times what is left of it, so
     a gradient norm means something relative to the (smallest) decay only. Default tolerance: 1e-6, or decay / 1000
     where that is less. Default horizon: 200 / (lr decay) steps; half of the linear runs need about 20 / (lr decay),
-    slow ones three times that (measured).
+    slow ones three times that (measured). With another optimiser it is 200 times its ``settling_steps``.
 
     Raises:
         InvalidInputError: a number out of range, or a tolerance above decay / 100, where a run that only passes slowly
@@ -82,7 +93,8 @@ def descent(problem: Problem, lr: float, *, tolerance: float | None = None, step
     least = min(problem.factor_decays)
     if tolerance is None:
         tolerance = min(1e-6, _DEFAULT * least)
-    settings = Descent(lr=lr, tolerance=tolerance, steps_max=1 if steps_max is None else steps_max)
+    rule = GradientDescent() if optimiser is None else optimiser
+    settings = Descent(lr=lr, tolerance=tolerance, steps_max=1 if steps_max is None else steps_max, optimiser=rule)
     if tolerance > _COARSEST * least:
         raise InvalidInputError(
             f"tolerance: expected at most decay / 100 = {_COARSEST * least:.3g}, but found {tolerance!r}; "
@@ -90,13 +102,13 @@ def descent(problem: Problem, lr: float, *, tolerance: float | None = None, step
         )
     if steps_max is not None:
         return settings
-    horizon = _HORIZON / max(lr * least, _HORIZON / _LONGEST)
+    horizon = _HORIZON * rule.settling_steps(lr, max(least, _SMALLEST / lr))
     if horizon >= _LONGEST:
         raise InvalidInputError(
-            f"steps_max: expected lr * decay above {_HORIZON / _LONGEST:.3g} for a default horizon, but found "
+            f"steps_max: expected lr * decay large enough for a default horizon below {_LONGEST:g} steps, but found "
             f"{lr * least:.3g}; raise lr or give a horizon"
         )
-    return Descent(lr=lr, tolerance=tolerance, steps_max=math.ceil(horizon))
+    return replace(settings, steps_max=math.ceil(horizon))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from deepcollapse.errors import CompilerError, InvalidInputError
 from deepcollapse.simulate.cpu_engine import CpuEngine
 from deepcollapse.simulate.engine import Engine
+from deepcollapse.simulate.optimiser import GradientDescent, Optimiser, expect_gradient_descent
 from deepcollapse.simulate.torch_engine import TorchEngine
 from deepcollapse.ufm import Problem
 
@@ -23,17 +24,25 @@ class EngineChoice:
 
 
 def engine_choice(
-    problem: Problem, name: str, *, seeds: int, dtype: str = "float64", device: str = "cpu"
+    problem: Problem,
+    name: str,
+    *,
+    seeds: int,
+    dtype: str = "float64",
+    device: str = "cpu",
+    optimiser: Optimiser | None = None,
 ) -> EngineChoice:
     """The engine of this name; "auto" picks by size.
 
     The compiled kernel where all of the following hold, torch elsewhere:
-    the device is the processor; a C++ compiler is there; a group of models, one per lane, takes at most 1.25 MiB (for
-    wider ones both wait for memory, and torch's products wait less); and there are as many seeds as lanes, or the
-    width is at most 32 (idle lanes cost as much as busy ones). Measured with one thread on a processor with AVX-512.
+    the optimiser is plain gradient descent (None); the device is the processor; a C++ compiler is there; a group of
+    models, one per lane, takes at most 1.25 MiB (for wider ones both wait for memory, and torch's products wait less);
+    and there are as many seeds as lanes, or the width is at most 32 (idle lanes cost as much as busy ones). Measured
+    with one thread on a processor with AVX-512.
 
     Raises:
-        InvalidInputError: unknown name, dtype or device; the kernel asked for on another device.
+        InvalidInputError: unknown name, dtype or device; the kernel asked for on another device or with another
+            optimiser.
         CompilerError: the kernel asked for by name, and no compiler.
 
     >>> engine_choice(Problem(classes=10, layers=3, width=512), "auto", seeds=4).engine.name
@@ -49,8 +58,13 @@ def engine_choice(
         raise InvalidInputError(
             f'engine: expected "torch" for the device {device!r}, but found "cpu"; the kernel runs on no other device'
         )
+    rule = GradientDescent() if optimiser is None else optimiser
     if name == "cpu":
+        expect_gradient_descent(rule, of="the compiled kernel", remedy='use engine="torch"')
         return EngineChoice(CpuEngine(dtype=dtype), "as asked")
+    if not isinstance(rule, GradientDescent):
+        reason = f"the kernel takes plain gradient steps only, not {rule.name}"
+        return EngineChoice(TorchEngine(dtype=dtype, device=device), reason)
     return _by_size(problem, seeds=seeds, dtype=dtype, device=device)
 
 

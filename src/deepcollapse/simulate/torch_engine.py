@@ -13,6 +13,7 @@ from torch import Tensor
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status, loss_ceiling
+from deepcollapse.simulate.optimiser import expect_gradient_descent
 from deepcollapse.simulate.torch_gradient import Backward, backward, one_hot
 from deepcollapse.ufm import Problem, factor_shapes
 
@@ -73,6 +74,7 @@ class TorchEngine:
         self, problem: Problem, starts: Iterable[Start], *, descent: Descent, report: Report | None = None
     ) -> Iterator[Endpoint]:
         """Run every start to its end; see ``Engine.train``."""
+        expect_gradient_descent(descent.optimiser, of="this engine", remedy="leave it out")
         waiting, capacity = iter(starts), self.capacity(problem)
         batch, tally, steps = self._loaded(waiting, capacity, problem), Counter[Status](), 0
         passes = backward(batch.factors, problem)
