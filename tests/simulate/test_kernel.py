@@ -1,12 +1,14 @@
 import os
 import stat
 
+import numpy as np
 import pytest
 
 from deepcollapse.errors import CompilerError
-from deepcollapse.simulate import CpuEngine, simulate
+from deepcollapse.simulate import CpuEngine, Descent, gaussian_starts, simulate
 from deepcollapse.simulate.kernel import build, cache_folder, compiler, kernel
 from deepcollapse.ufm import Problem
+from simulate.oracle import trained
 
 try:
     compiler()
@@ -99,3 +101,19 @@ def test_a_compiler_that_does_not_know_the_native_flag(monkeypatch, tmp_path):
     )
     monkeypatch.setenv("CXX", f"{program} -O1")
     assert kernel("float64").lanes() * 8 == 16 or os.uname().machine != "x86_64"
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="names features of x86-64")
+@pytest.mark.parametrize(("flags", "most"), [("-mno-avx512f", 4), ("-mno-avx", 2)])
+def test_narrower_vectors_take_the_same_steps(flags, most, monkeypatch):
+    """Their tiles differ; sums of 151 terms are cut into blocks and 7 x 151 entries leave odd tiles at the edges."""
+    monkeypatch.setenv("CXX", f"{' '.join(compiler())} {flags} -O1")
+    engine = CpuEngine(threads=1)
+    assert engine.lanes <= most
+    for activation in ("linear", "relu"):
+        problem = Problem(classes=7, layers=2, samples=3, width=151, activation=activation, decay=0.01)
+        starts = dict(gaussian_starts(problem, range(3)))
+        rule = Descent(lr=0.3, tolerance=1e-12, steps_max=3)
+        for end in engine.train(problem, starts.items(), descent=rule):
+            for a, b in zip(end.factors, trained(starts[end.seed], problem, lr=0.3, steps=3), strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-13)  # three steps of sums over at most 151 terms of size one

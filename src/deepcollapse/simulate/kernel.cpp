@@ -128,43 +128,47 @@ struct Product {
     Vector kept{}, *square = nullptr;
 };
 
+// use(r, c) for every entry of a tile, without a loop: only then does the compiler keep a tile in registers.
+template <int R, int C, class Use>
+inline void each_of(Use use) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) use(r, c);
+}
+
 // R x C entries from terms begin..end of their sums, in registers; earlier terms are found in `out`.
 template <int R, int C>
 void tile(const Product &p, Index i, Index j, Index begin, Index end) {
     Vector sums[R][C];
-    const bool added = p.fate == Fate::update || p.fate == Fate::measure;
-    for (int r = 0; r < R; ++r)
-        for (int c = 0; c < C; ++c) {
-            const Index at = (i + r) * p.out.row + j + c;
-            sums[r][c] = begin ? p.out.at[at] : added ? p.kept * p.given.at[at] : Vector{};
-        }
-    const Index left_row = p.left.row, right_column = p.right.column;
+    const Index row = p.out.row, left_row = p.left.row, right_column = p.right.column;
+    Vector *const out = &p.out(i, j);
+    const Vector *const given = p.given.at + (out - p.out.at);  // laid out as `out` is
+    if (begin) {
+        each_of<R, C>([&](int r, int c) { sums[r][c] = out[r * row + c]; });
+    } else if (p.fate == Fate::update || p.fate == Fate::measure) {
+        each_of<R, C>([&, kept = p.kept](int r, int c) { sums[r][c] = kept * given[r * row + c]; });
+    } else {
+        each_of<R, C>([&](int r, int c) { sums[r][c] = Vector{}; });
+    }
     const Vector *left = &p.left(i, begin), *right = &p.right(begin, j);
     for (Index k = begin; k < end; ++k, left += p.left.column, right += p.right.row) {
         Vector factors[C];
-        for (int c = 0; c < C; ++c) factors[c] = right[c * right_column];
-        for (int r = 0; r < R; ++r) {
-            const Vector factor = left[r * left_row];
-            for (int c = 0; c < C; ++c) sums[r][c] += factor * factors[c];
-        }
+        each_of<1, C>([&](int, int c) { factors[c] = right[c * right_column]; });
+        each_of<R, C>([&](int r, int c) { sums[r][c] += left[r * left_row] * factors[c]; });
     }
-    Vector square{};
     const Fate fate = end < p.inner ? Fate::store : p.fate;
-    for (int r = 0; r < R; ++r)
-        for (int c = 0; c < C; ++c) {
-            const Index at = (i + r) * p.out.row + j + c;
-            const Vector sum = sums[r][c];
-            if (fate == Fate::store || fate == Fate::update) {
-                p.out.at[at] = sum;
-            } else if (fate == Fate::rectify) {
-                p.out.at[at] = sum < Vector{} ? Vector{} : sum;
-            } else if (fate == Fate::mask) {
-                p.out.at[at] = p.given.at[at] > Vector{} ? sum : Vector{};
-            } else {
-                square += sum * sum;
-            }
-        }
-    if (fate == Fate::measure) *p.square += square;
+    if (fate == Fate::store || fate == Fate::update) {
+        each_of<R, C>([&](int r, int c) { out[r * row + c] = sums[r][c]; });
+    } else if (fate == Fate::rectify) {
+        each_of<R, C>([&](int r, int c) { out[r * row + c] = sums[r][c] < Vector{} ? Vector{} : sums[r][c]; });
+    } else if (fate == Fate::mask) {
+        each_of<R, C>([&](int r, int c) { out[r * row + c] = given[r * row + c] > Vector{} ? sums[r][c] : Vector{}; });
+    } else {
+        Vector square{};
+        each_of<R, C>([&](int r, int c) { square += sums[r][c] * sums[r][c]; });
+        *p.square += square;
+    }
 }
 
 using Tile = void (*)(const Product &, Index, Index, Index, Index);
@@ -325,26 +329,27 @@ private:
     // share * R in place of Z, sample by sample; adds N g(Z) to the loss if there is one.
     void residual(Vector share, Vector *loss) {
         for (Index n = 0; n < m.samples; ++n) {
-            const Vector target = logits(m.labels[n], n);
-            Vector top{}, sum{};
+            Vector &labelled = logits(m.labels[n], n);
+            const Vector target = labelled;
+            Vector top{}, sum = all(1);
             if (!m.squared) top = soften(n, sum);
-            logits(m.labels[n], n) -= all(1);
+            labelled -= sum;
             if (loss && m.squared)
                 for (Index k = 0; k < m.classes; ++k) *loss += all(0.5) * logits(k, n) * logits(k, n);
             else if (loss)
                 for (int lane = 0; lane < lane_count; ++lane)
                     (*loss)[lane] += std::log(sum[lane]) + (top[lane] - target[lane]);
-            for (Index k = 0; k < m.classes; ++k) logits(k, n) *= share;
+            const Vector scale = share / sum;
+            for (Index k = 0; k < m.classes; ++k) logits(k, n) *= scale;
         }
     }
 
-    // softmax of one column; returns its largest entry and, in sum, the sum of exp(entry - largest).
+    // exp(entry - largest entry) in place of one column's entries; returns the largest and, in sum, their sum.
     Vector soften(Index n, Vector &sum) {
         Vector top = logits(0, n);
         for (Index k = 1; k < m.classes; ++k) top = logits(k, n) > top ? logits(k, n) : top;
+        sum = Vector{};
         for (Index k = 0; k < m.classes; ++k) sum += logits(k, n) = exponential(logits(k, n) - top);
-        const Vector inverse = all(1) / sum;
-        for (Index k = 0; k < m.classes; ++k) logits(k, n) *= inverse;
         return top;
     }
 };
