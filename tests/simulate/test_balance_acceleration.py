@@ -8,10 +8,11 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate import Descent, Engine, TorchEngine, classify, descent, gaussian_starts, simulate
 from deepcollapse.simulate.balance_acceleration import (
     BalanceAcceleration,
+    balanced_problem,
     balanced_projection,
     lifted,
-    reduced_problem,
 )
+from deepcollapse.simulate.optimiser import Adam, Momentum
 from deepcollapse.ufm import (
     Problem,
     balanced_factors,
@@ -86,7 +87,7 @@ def test_the_share_is_what_is_left_of_the_imbalance(share):
 def test_the_projection_keeps_the_logits_and_costs_least(problem):
     for seed in range(5):
         factors = gaussian_factors(problem, np.random.default_rng(seed))
-        narrow, reduced = balanced_projection(factors, problem), reduced_problem(problem)
+        narrow, reduced = balanced_projection(factors, problem), balanced_problem(problem)
         logits = forward(factors, problem)
         np.testing.assert_allclose(forward(narrow, reduced), logits, atol=1e-12)
         assert read_factors(narrow, reduced).imbalance < 1e-12
@@ -102,7 +103,7 @@ def test_the_projection_of_collapsed_logits_is_their_balanced_factorisation():
     problem = Problem(classes=4, layers=3, width=9, samples=(1, 2, 1, 3), decay=0.01)
     logits = np.random.default_rng(1).normal(size=(4, 4))
     factors = balanced_factors(logits, problem, np.random.default_rng(2))
-    narrow, reduced = balanced_projection(factors, problem), reduced_problem(problem)
+    narrow, reduced = balanced_projection(factors, problem), balanced_problem(problem)
     np.testing.assert_allclose(read_factors(narrow, reduced).logits, logits, atol=1e-12)
     assert regularised_loss(narrow, reduced) == pytest.approx(logits_objective(logits, problem), abs=1e-12)
 
@@ -110,7 +111,7 @@ def test_the_projection_of_collapsed_logits_is_their_balanced_factorisation():
 @pytest.mark.parametrize("problem", SHAPES, ids=str)
 def test_descent_at_width_r_is_descent_at_width_d(problem):
     """Loss, gradient and 30 steps of the zero-padded factors are those of the narrow ones, balanced or not."""
-    reduced = reduced_problem(problem)
+    reduced = balanced_problem(problem)
     wide = gaussian_factors(problem, np.random.default_rng(4))
     for narrow in (balanced_projection(wide, problem), gaussian_factors(reduced, np.random.default_rng(5))):
         padded = lifted(narrow, problem)
@@ -313,3 +314,10 @@ def test_models_without_a_balanced_manifold_are_refused_at_once(changes, message
     ):
         with pytest.raises(InvalidInputError, match=message):
             call()
+
+
+@pytest.mark.parametrize("optimiser", [Momentum(), Adam()])
+def test_other_optimisers_are_refused_at_once(optimiser):
+    rule = descent(SMALL, 0.01, optimiser=optimiser)
+    with pytest.raises(InvalidInputError, match=r"optimiser: .*balanced projection.*train without acceleration"):
+        BalanceAcceleration(TorchEngine()).train(SMALL, [], descent=rule)

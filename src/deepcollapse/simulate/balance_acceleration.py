@@ -9,9 +9,10 @@ import numpy as np
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, Report, Start, Status
+from deepcollapse.simulate.optimiser import expect_gradient_descent
 from deepcollapse.ufm import Factors, Problem, factor_shapes, forward
 
-__all__ = ["BalanceAcceleration", "balanced_projection", "lifted", "reduced_problem"]
+__all__ = ["BalanceAcceleration", "balanced_problem", "balanced_projection", "lifted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class BalanceAcceleration:
         reduced: trains at width r; None is ``inner``.
 
     Raises:
-        InvalidInputError: a share outside (0, 1); from ``train``: a ReLU model, or decays that differ.
+        InvalidInputError: a share outside (0, 1); from ``train``: a ReLU model, decays that differ, momentum
+            or Adam.
 
     >>> from deepcollapse.simulate.torch_engine import TorchEngine
     >>> BalanceAcceleration(TorchEngine(), 0.1).switch_step(Problem(classes=10, layers=2, decay=2.0**-10), lr=0.5)
@@ -79,6 +81,7 @@ class BalanceAcceleration:
         self, problem: Problem, starts: Iterable[Start], *, descent: Descent, report: Report | None = None
     ) -> Iterator[Endpoint]:
         """Run every start to its end; see ``Engine.train``."""
+        expect_gradient_descent(descent.optimiser, of="the balanced projection", remedy="train without acceleration")
         steps = self.switch_step(problem, lr=descent.lr)
         if steps >= descent.steps_max:
             return self.inner.train(problem, starts, descent=descent, report=report)
@@ -92,7 +95,7 @@ class BalanceAcceleration:
         first = self.inner.train(problem, tally.begun(starts), descent=legs[0], report=tally.leg(0))
         between = _projected((tally.ended(end, of=0) for end in first), problem, final=final)
         engine = self.inner if self.reduced is None else self.reduced
-        second = engine.train(reduced_problem(problem), between, descent=legs[1], report=tally.leg(1))
+        second = engine.train(balanced_problem(problem), between, descent=legs[1], report=tally.leg(1))
         try:
             for end in second:
                 yield from _drained(final)
@@ -104,10 +107,10 @@ class BalanceAcceleration:
         yield from _drained(final)
 
 
-def reduced_problem(problem: Problem) -> Problem:
+def balanced_problem(problem: Problem) -> Problem:
     """The same model at width r = min(d, K), enough for logits of any rank that width d allows.
 
-    >>> reduced_problem(Problem(classes=4, layers=2, width=70)).d
+    >>> balanced_problem(Problem(classes=4, layers=2, width=70)).d
     4
     """
     return problem.replace(width=min(problem.d, problem.classes))
