@@ -25,7 +25,7 @@ def test_horizons_follow_the_optimiser():
     assert descent(PROBLEM, 0.5, optimiser=GradientDescent()) == descent(PROBLEM, 0.5)
     slow = descent(PROBLEM, 0.05, optimiser=Momentum(beta=0.9))
     assert (slow.optimiser, slow.steps_max) == (Momentum(beta=0.9), pytest.approx(409_600, abs=1))
-    assert descent(PROBLEM, 0.01, optimiser=Adam(epsilon=0.01)).steps_max == pytest.approx(200 * (100 + 1000 + 1024))
+    assert descent(PROBLEM, 0.01, optimiser=Adam(epsilon=0.01)).steps_max == pytest.approx(200 * (20 + 200 + 1024))
     assert descent(PROBLEM, 0.01, steps_max=7, optimiser=Adam()).steps_max == 7
 
 

@@ -52,7 +52,7 @@ def test_settling_steps_shrink_a_slow_direction_to_one_part_in_e(optimiser):
 
 
 def test_adam_settles_in_its_three_phases():
-    assert Adam(beta2=0.99, epsilon=0.1).settling_steps(0.01, 0.5) == pytest.approx(100 + 100 + 20)
+    assert Adam(beta2=0.99, epsilon=0.1).settling_steps(0.01, 0.5) == pytest.approx(20 + 20 + 20)
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, -0.1, np.nan, True])
@@ -76,8 +76,6 @@ def test_bad_epsilon(value):
 
 def test_who_takes_plain_steps_only_says_so():
     expect_gradient_descent(GradientDescent(), of="x", remedy="y")
-    message = (
-        "optimiser: expected plain gradient descent for the other, but found Adam 0.9 0.999 1e-08; take it off"
-    )
+    message = "optimiser: expected plain gradient descent for the other, but found Adam 0.9 0.999 1e-08; take it off"
     with pytest.raises(InvalidInputError, match=message):
         expect_gradient_descent(Adam(), of="the other", remedy="take it off")

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate import Descent, TorchEngine, descent, gaussian_starts
@@ -41,6 +42,25 @@ def test_the_result_does_not_depend_on_the_chunk(chunk):
     rule = descent(problem, 1.0, steps_max=650)  # some converge, some do not
     reference, found = (endpoints(problem, seeds=range(9), rule=rule, chunk=size) for size in (None, chunk))
     assert {end.status for end in reference.values()} == {"converged", "not converged"}
+    assert found.keys() == reference.keys()
+    for seed, end in found.items():
+        assert (end.status, end.steps) == (reference[seed].status, reference[seed].steps)
+        for a, b in zip(end.factors, reference[seed].factors, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_result_does_not_depend_on_the_threads(threads):
+    problem = Problem(classes=4, layers=2, width=8, decay=2.0**-6)
+    rule, before = descent(problem, 1.0, steps_max=650), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        reference = endpoints(problem, seeds=range(9), rule=rule, chunk=4)
+        torch.set_num_threads(threads)
+        found = endpoints(problem, seeds=range(9), rule=rule, chunk=4)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
     assert found.keys() == reference.keys()
     for seed, end in found.items():
         assert (end.status, end.steps) == (reference[seed].status, reference[seed].steps)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepcollapse.simulate import gaussian
-from deepcollapse.simulate.torch_gradient import backward
+from deepcollapse.simulate.torch_gradient import Residual, backward
 from deepcollapse.ufm import Problem, forward, gradient
 from simulate.oracle import autograd
 
@@ -81,3 +81,17 @@ def test_huge_logits_do_not_overflow():
     (ours,), _ = gradients([model], problem)
     for value, reference in zip(ours, autograd(model, problem), strict=True):
         np.testing.assert_allclose(value, reference, rtol=1e-9, atol=1e-9 * np.abs(reference).max())
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_idle_columns_have_no_residual(loss, dtype):
+    """Exactly: under Adam the smallest residual would move them."""
+    for classes in range(2, 130):
+        problem = Problem(classes=classes, layers=1, loss=loss)
+        residual = Residual.like(torch.zeros(2, 3, classes + 5, dtype=dtype), problem)
+        residual.logits.normal_(generator=torch.Generator().manual_seed(classes))
+        residual.logits[:, :, classes:] = 0.0
+        residual.run()
+        assert (residual.value[:, :, classes:] == 0).all()
+        assert (residual.value[:, :, :classes] != 0).all()

@@ -1,38 +1,45 @@
-"""Gradient descent on ensembles with torch's batched matrix products, on any torch device."""
+"""Descent on ensembles with torch's batched matrix products, on any torch device, by any of the optimisers."""
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status, loss_ceiling
-from deepcollapse.simulate.optimiser import expect_gradient_descent
+from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status
+from deepcollapse.simulate.torch_batch import Batch, loaded
 from deepcollapse.simulate.torch_gradient import Backward, backward, one_hot
+from deepcollapse.simulate.torch_optimiser import Update, update
 from deepcollapse.ufm import Problem, factor_shapes
 
 __all__ = ["TorchEngine"]
 
 _CACHE = 5 * 2**18  # bytes per core: most of a usual second-level cache
 _MEMORY = 2**30  # bytes on an accelerator, where large batches pay
+_VECTOR = 64  # bytes; products and exponentials are slow on a part of one
 
 
 @dataclass(frozen=True, slots=True)
 class TorchEngine:
-    """Full-batch gradient descent on many models side by side, with hand-written gradients.
+    """Full-batch descent on many models side by side, with hand-written gradients.
 
     The models of a chunk take their steps together; a run that ends leaves and the next start takes its place, so the
     chunk stays full while starts are left. Memory, whatever the number of runs: per model of the chunk two copies of
-    the parameters and buffers of (2 L - 1) K d + 2 K N (linear) or 2 L d N + 2 K N numbers (ReLU).
+    the parameters and of what the optimiser remembers (nothing, as much again for momentum, three times for Adam), and
+    buffers of (2 L - 1) K d + 2 K N (linear) or 2 L d N + 2 K N numbers (ReLU).
 
-    On the CPU torch shares each product among its threads (``torch.set_num_threads``). On a machine that is busy with
-    other work several threads wait for the slowest one and can be ten times slower than one: run with one thread there.
+    On the CPU the chunk is split among as many threads as torch has (``torch.set_num_threads``, OMP_NUM_THREADS); they
+    meet only where the gradient is measured. A product shared among torch's own threads would wait for the slowest of
+    them every few microseconds.
 
     Args:
         dtype: "float64" or "float32". In float32 a step below one part in 10^7 of an entry is lost, so a run can
@@ -74,117 +81,103 @@ class TorchEngine:
         self, problem: Problem, starts: Iterable[Start], *, descent: Descent, report: Report | None = None
     ) -> Iterator[Endpoint]:
         """Run every start to its end; see ``Engine.train``."""
-        expect_gradient_descent(descent.optimiser, of="this engine", remedy="leave it out")
         waiting, capacity = iter(starts), self.capacity(problem)
-        batch, tally, steps = self._loaded(waiting, capacity, problem), Counter[Status](), 0
-        passes = backward(batch.factors, problem)
-        while batch.size:
-            block = int(min(descent.check_every, descent.steps_max - batch.ages.max()))
-            _advance(passes, problem.total_samples, lr=descent.lr, steps=block)
-            losses, norms = _measure(passes, problem)
-            batch = batch.aged(block)
-            steps += block * batch.size
-            ended = list(batch.endings(losses, norms, descent=descent))
-            tally.update(endpoint.status for _, endpoint in ended)
-            if ended:
-                batch = batch.without([slot for slot, _ in ended])
-                batch = batch.joined(self._loaded(waiting, capacity - batch.size, problem))
-                passes = backward(batch.factors, problem)
-            yield from (endpoint for _, endpoint in ended)
-            if report:
-                report(_progress(tally, running=batch.size, steps=steps))
+        batch, tally, steps = self._loaded(waiting, capacity, problem, descent), Counter[Status](), 0
+        with _crew(self._threads) as side_by_side:
+            parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
+            while batch.size:
+                block = int(min(descent.check_every, descent.steps_max - batch.ages.max()))
+                measured = side_by_side(partial(_Part.advance, steps=block), parts)
+                losses, norms = map(np.concatenate, zip(*measured, strict=True))
+                batch = batch.aged(block)
+                steps += block * batch.size
+                ended = list(batch.endings(losses, norms, descent=descent, problem=problem))
+                tally.update(endpoint.status for _, endpoint in ended)
+                if ended:
+                    batch = batch.without([slot for slot, _ in ended])
+                    batch = batch.joined(self._loaded(waiting, capacity - batch.size, problem, descent))
+                    parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
+                yield from (endpoint for _, endpoint in ended)
+                if report:
+                    report(_progress(tally, running=batch.size, steps=steps))
 
     def capacity(self, problem: Problem) -> int:
         """Models per chunk."""
         if self.chunk is not None:
             return self.chunk
         parameters = sum(math.prod(shape) for shape in factor_shapes(problem))
-        model = parameters * torch.finfo(self._torch_dtype).bits // 8
-        budget = _CACHE * torch.get_num_threads() if torch.device(self.device).type == "cpu" else _MEMORY
-        return max(1, budget // model)
+        budget = _CACHE * self._threads if self._on_cpu else _MEMORY
+        return max(1, budget // (parameters * self._torch_dtype.itemsize))
 
     @property
     def _torch_dtype(self) -> torch.dtype:
         return {"float32": torch.float32, "float64": torch.float64}[self.dtype]
 
-    def _loaded(self, waiting: Iterator[Start], count: int, problem: Problem) -> "_Batch":
+    @property
+    def _on_cpu(self) -> bool:
+        return torch.device(self.device).type == "cpu"
+
+    @property
+    def _threads(self) -> int:
+        return torch.get_num_threads() if self._on_cpu else 1
+
+    def _loaded(self, waiting: Iterator[Start], count: int, problem: Problem, descent: Descent) -> Batch:
         """The next starts, at most ``count``."""
-        starts = list(itertools.islice(waiting, count))
-        columns = zip(*(factors for _, factors in starts), strict=True) if starts else ()
-        empty = (np.empty((0, *shape)) for shape in factor_shapes(problem))
-        arrays = [np.stack(column) for column in columns] or empty
-        return _Batch(
-            seeds=np.array([seed for seed, _ in starts], dtype=int),
-            ages=np.zeros(len(starts), dtype=int),
-            ceilings=np.array([loss_ceiling(factors, problem) for _, factors in starts]),
-            factors=tuple(torch.from_numpy(a).to(self._torch_dtype).to(self.device) for a in arrays),
+        least = _VECTOR // self._torch_dtype.itemsize if self._on_cpu else 0
+        return loaded(
+            list(itertools.islice(waiting, count)),
+            problem,
+            like=torch.empty(0, dtype=self._torch_dtype, device=self.device),
+            columns=max(problem.total_samples, least),
+            optimiser=descent.optimiser,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """Models side by side: one slot each, with the steps taken and the loss that counts as divergence."""
+class _Part:
+    """Models that one thread takes care of."""
 
-    seeds: Int[np.ndarray, " E"]
-    ages: Int[np.ndarray, " E"]
-    ceilings: Float[np.ndarray, " E"]
-    factors: tuple[Tensor, ...]
+    passes: Backward
+    update: Update
+    problem: Problem
 
-    @property
-    def size(self) -> int:
-        return self.seeds.size
-
-    def endings(
-        self, losses: Float[np.ndarray, " E"], norms: Float[np.ndarray, " E"], *, descent: Descent
-    ) -> Iterator[tuple[int, Endpoint]]:
-        """Slots whose run is over, with what became of it."""
-        diverged = ~(np.isfinite(norms) & (losses <= self.ceilings))  # a loss that is not a number fails, too
-        converged = norms <= descent.tolerance
-        over = diverged | converged | (self.ages >= descent.steps_max)
-        for slot in map(int, np.flatnonzero(over)):
-            status: Status = "diverged" if diverged[slot] else "converged" if converged[slot] else "not converged"
-            factors = None if diverged[slot] else self._factors_of(slot)
-            yield (
-                slot,
-                Endpoint(int(self.seeds[slot]), status, int(self.ages[slot]), float(norms[slot]), factors),
-            )
-
-    def aged(self, steps: int) -> "_Batch":
-        return replace(self, ages=self.ages + steps)
-
-    def without(self, slots: list[int]) -> "_Batch":
-        keep = np.ones(self.size, dtype=bool)
-        keep[slots] = False
-        return self._kept(keep)
-
-    def joined(self, other: "_Batch") -> "_Batch":
-        return _Batch(
-            np.concatenate([self.seeds, other.seeds]),
-            np.concatenate([self.ages, other.ages]),
-            np.concatenate([self.ceilings, other.ceilings]),
-            tuple(torch.cat(pair) for pair in zip(self.factors, other.factors, strict=True)),
+    @classmethod
+    def over(cls, batch: Batch, problem: Problem, descent: Descent) -> "_Part":
+        """Whoever advances the part changes the batch's tensors in place."""
+        passes = backward(batch.factors, problem)
+        moments = {id(factor): kept for factor, *kept in batch.rows}
+        steps = update(
+            descent.optimiser,
+            passes.products,
+            [tuple(moments[id(product.factor)]) for product in passes.products],
+            ages=torch.from_numpy(batch.ages).to(batch.factors[0].dtype).to(batch.factors[0].device),
+            lr=descent.lr,
+            samples=problem.total_samples,
         )
+        return cls(passes, steps, problem)
 
-    def _kept(self, keep: Bool[np.ndarray, " E"]) -> "_Batch":
-        index = torch.from_numpy(keep).to(self.factors[0].device)
-        return _Batch(self.seeds[keep], self.ages[keep], self.ceilings[keep], tuple(a[index] for a in self.factors))
-
-    def _factors_of(self, slot: int) -> tuple[Float[np.ndarray, "_ _"], ...]:
-        return tuple(factor[slot].cpu().double().numpy() for factor in self.factors)
-
-
-@torch.inference_mode()
-def _advance(passes: Backward, samples: int, *, lr: float, steps: int) -> None:
-    """A <- (1 - lr decay) A - (lr / N) left @ right, ``steps`` times for every factor."""
-    share = -lr / samples
-    updates = [(p.factor.baddbmm_, p.left, p.right, 1.0 - lr * p.decay) for p in passes.products]
-    for _ in range(steps):
-        passes.run()
-        for update, left, right, kept in updates:
-            update(left, right, beta=kept, alpha=share)
+    @torch.inference_mode()
+    def advance(self, *, steps: int) -> tuple[Float[np.ndarray, " E"], Float[np.ndarray, " E"]]:
+        """So many steps of every model; F and ||grad F|| after them."""
+        for _ in range(steps):
+            self.passes.run()
+            self.update.run()
+        return _measure(self.passes, self.problem)
 
 
-@torch.inference_mode()
+@contextmanager
+def _crew(threads: int) -> Iterator[Callable[..., Iterable]]:
+    """A ``map`` that works on as many things at a time as there are threads; inside one, torch uses no further ones."""
+    if threads == 1:
+        yield map
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(torch.get_num_threads())  # what threads yet to come inherit is what was set last
+
+
 def _measure(passes: Backward, problem: Problem) -> tuple[Float[np.ndarray, " E"], Float[np.ndarray, " E"]]:
     """F and ||grad F|| of every model."""
     passes.run()
@@ -202,7 +195,9 @@ def _measure(passes: Backward, problem: Problem) -> tuple[Float[np.ndarray, " E"
     return loss.cpu().double().numpy(), square.sqrt().cpu().double().numpy()
 
 
-def _data_loss(logits: Float[Tensor, "E K N"], problem: Problem) -> Float[Tensor, " E"]:
+def _data_loss(logits: Float[Tensor, "E K C"], problem: Problem) -> Float[Tensor, " E"]:
+    """g, of the columns that belong to samples."""
+    logits = logits[:, :, : problem.total_samples]
     targets = one_hot(problem, logits)
     if problem.loss == "mse":
         return (logits - targets).square().sum(1).mean(1) / 2.0

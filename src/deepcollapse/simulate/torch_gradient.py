@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deepcollapse.ufm import Loss, Problem
 
-__all__ = ["Backward", "LinearBackward", "Product", "ReluBackward", "Residual", "backward", "one_hot"]
+__all__ = ["Backward", "LinearBackward", "Product", "ReluBackward", "Residual", "backward", "one_hot", "padded_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Backward(Protocol):
     """
 
     @property
-    def logits(self) -> Float[Tensor, "E K N"]:
-        """Z of the last pass."""
+    def logits(self) -> Float[Tensor, "E K C"]:
+        """Z of the last pass, one column per column of the features."""
         ...
 
     @property
@@ -91,8 +91,8 @@ class LinearBackward:
         return cls(tuple(factors), problem.factor_decays, ahead, behind, residual)
 
     @property
-    def logits(self) -> Float[Tensor, "E K N"]:
-        """Z of the last pass."""
+    def logits(self) -> Float[Tensor, "E K C"]:
+        """Z of the last pass, one column per column of the features."""
         return self.residual.logits
 
     @property
@@ -132,9 +132,9 @@ class ReluBackward:
 
     factors: tuple[Tensor, ...]
     decays: tuple[float, ...]
-    inputs: tuple[Float[Tensor, "E d N"], ...]
-    errors: tuple[Float[Tensor, "E d N"], ...]
-    active: Float[Tensor, "E d N"]
+    inputs: tuple[Float[Tensor, "E d C"], ...]
+    errors: tuple[Float[Tensor, "E d C"], ...]
+    active: Float[Tensor, "E d C"]
     residual: "Residual"
 
     @classmethod
@@ -146,8 +146,8 @@ class ReluBackward:
         return cls(tuple(factors), problem.factor_decays, inputs, errors, active, residual)
 
     @property
-    def logits(self) -> Float[Tensor, "E K N"]:
-        """Z of the last pass."""
+    def logits(self) -> Float[Tensor, "E K C"]:
+        """Z of the last pass, one column per column of the features."""
         return self.residual.logits
 
     @property
@@ -184,16 +184,16 @@ class Residual:
         kind: the loss.
     """
 
-    logits: Float[Tensor, "E K N"]
-    value: Float[Tensor, "E K N"]
-    targets: Float[Tensor, "K N"]
+    logits: Float[Tensor, "E K C"]
+    value: Float[Tensor, "E K C"]
+    targets: Float[Tensor, "K C"]
     kind: Loss
 
     @classmethod
-    def like(cls, features: Float[Tensor, "E d N"], problem: Problem) -> "Residual":
+    def like(cls, features: Float[Tensor, "E d C"], problem: Problem) -> "Residual":
         """Room for as many models as there are features."""
-        shape = (features.shape[0], problem.classes, problem.total_samples)
-        targets = one_hot(problem, features)
+        shape = (features.shape[0], problem.classes, features.shape[2])
+        targets = padded_targets(problem, features)
         return cls(features.new_empty(shape), features.new_empty(shape), targets, problem.loss)
 
     def run(self) -> None:
@@ -203,6 +203,18 @@ class Residual:
             return
         torch.softmax(self.logits, 1, out=self.value)
         self.value.sub_(self.targets)
+
+
+def padded_targets(problem: Problem, features: Float[Tensor, "_ d C"]) -> Float[Tensor, "K C"]:
+    """Y, one column per column of the features, in their precision and on their device.
+
+    Columns beyond the N samples are there for speed. Their features start at zero and get the target that zero logits
+    meet, so their residual is exactly zero and they stay where they are: 1 / K for "ce", 0 for "mse".
+    """
+    idle = 1.0 / problem.classes if problem.loss == "ce" else 0.0
+    targets = features.new_full((problem.classes, features.shape[2]), idle)
+    targets[:, : problem.total_samples] = one_hot(problem, features)
+    return targets
 
 
 def one_hot(problem: Problem, like: Tensor) -> Float[Tensor, "K N"]:
