@@ -187,7 +187,10 @@ def test_tables_are_printed_for_people(arguments, capsys):
         (["simulate", "--classes", "4", "--layers", "2", "--seeds", "0"], "expected"),
         (["simulate", "--classes", "4", "--layers", "2", "--seeds", "2.5"], "expected a whole number, but found 2.5"),
         (["simulate", "--classes", "4", "--layers", "2", "--device", "meta"], "device: expected a device that holds"),
-        (["simulate", "--classes", "4", "--layers", "2", "--lr", "1e-12"], "steps_max: expected lr * decay above"),
+        (
+            ["simulate", "--classes", "4", "--layers", "2", "--lr", "1e-12"],
+            "steps_max: expected lr * decay large enough",
+        ),
         (["theory", "--classes", "4.5", "--layers", "2"], "classes: expected a whole number, but found 4.5"),
         (["theory", "--classes", "100000", "--layers", "2"], "classes: expected at most 4000 to list all structures"),
         (["theory", "--classes", "4", "--layers", "2", "--decay", "2^-1000"], "decay: expected a number from 1e-290"),

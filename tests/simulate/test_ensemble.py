@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate import TorchEngine, simulate
+from deepcollapse.simulate import Momentum, Run, TorchEngine, simulate
 from deepcollapse.ufm import Problem, logits_objective, structure
 from simulate.oracle import LoopEngine
 
@@ -98,6 +98,29 @@ def test_an_interrupt_keeps_what_converged():
     assert [seed for seed, loss in enumerate(losses) if loss is None] == list(part.unfinished)
 
 
+class _Ledger:
+    def __init__(self, ended: dict[int, Run | None]):
+        self.ended, self.added = ended, []
+
+    def add(self, seed: int, run: Run | None) -> None:
+        self.added.append((seed, run))
+
+
+def test_a_ledger_holds_every_end_and_nothing_is_done_twice():
+    whole = simulate(SMALL, seeds=6, lr=1.0, engine="torch")
+    known = {run.seed: run for run in whole.finished[:4]} | {77: None}
+    ledger = _Ledger(known)
+    rest = simulate(SMALL, seeds=6, lr=1.0, engine="torch", ledger=ledger)
+    assert sorted(seed for seed, _ in ledger.added) == [4, 5]
+    assert all(run is known[run.seed] for run in rest.finished[:4])
+    assert (rest.runs, rest.diverged, rest.kept) == (6, (), (0, 1, 2, 3))
+    np.testing.assert_array_equal(rest.losses, whole.losses)
+    assert rest.model_steps_per_second * rest.seconds == pytest.approx(whole.steps[4:].sum())
+    ledger = _Ledger({})
+    simulate(SMALL, seeds=2, lr=100.0, ledger=ledger)
+    assert sorted(ledger.added) == [(0, None), (1, None)]
+
+
 def test_json_is_the_contract():
     ensemble = simulate(SMALL, seeds=[7, 2, 30], lr=1.0, steps_max=700, engine="torch")
     found = json.loads(json.dumps(ensemble.as_json(), allow_nan=False))
@@ -111,6 +134,12 @@ def test_json_is_the_contract():
         "ranks",
         "structures",
         "losses",
+        "ends",
+        "lr",
+        "tolerance",
+        "steps_max",
+        "optimiser",
+        "initialisation",
         "engine",
         "seconds",
         "model_steps_per_second",
@@ -118,7 +147,12 @@ def test_json_is_the_contract():
     assert found["runs"] == 3 == found["converged"] + found["not_converged"]
     assert found["converged"] > 0
     assert sum(found["ranks"].values()) == sum(found["structures"].values()) == found["converged"]
-    assert found["losses"] == ensemble.losses.tolist()
+    assert found["losses"] == ensemble.losses.tolist() == [end["loss"] for end in found["ends"]]
+    assert [end["seed"] for end in found["ends"]] == [2, 7, 30]
+    assert [end["structure"] for end in found["ends"] if end["converged"]] == [
+        name for name in ensemble.structures if name != "not converged"
+    ]
+    assert (found["optimiser"], found["initialisation"]) == ("gradient descent", "gaussian, scale 1")
     low, high = binomtest(found["dnc"]["count"], found["converged"]).proportion_ci(method="wilson")
     assert found["dnc"]["interval"] == pytest.approx([low, high])
     assert found["engine"] == "torch float64 cpu"
@@ -138,7 +172,9 @@ def test_json_is_the_contract():
         ({"tolerance": 0.0}, "tolerance: expected a finite number > 0, but found 0.0; leave it out for the default"),
         ({"tolerance": 1e-3}, "tolerance: expected at most decay / 100 = 0.000156, but found 0.001"),
         ({"steps_max": 0}, "steps_max: expected a whole number >= 1, but found 0; leave it out for the default"),
-        ({"init_scale": 0.0}, "init_scale: expected a finite number > 0, but found 0.0"),
+        ({"initialisation": "normal"}, "init: expected gaussian, pytorch, orthogonal, .*, but found 'normal'"),
+        ({"accelerate": "faster"}, "accelerate: expected \"balance\", but found 'faster'; leave it out for full runs"),
+        ({"accelerate": "balance", "optimiser": Momentum()}, "optimiser: expected plain gradient descent for balance"),
         ({"dtype": "half"}, 'dtype: expected "float32" or "float64", but found \'half\'; choose one of the two'),
         ({"device": "abacus"}, "device: expected a device that holds float64, but found 'abacus'"),
     ],

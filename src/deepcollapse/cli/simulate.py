@@ -1,68 +1,125 @@
 """``deepcollapse simulate``: an ensemble trained to convergence."""
 
+from collections import Counter
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from deepcollapse.cli.descent import Rule, Start
 from deepcollapse.cli.model import Model, Whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
-from deepcollapse.errors import ConvergenceError
-from deepcollapse.simulate import engine_choice
+from deepcollapse.errors import ConvergenceError, InvalidInputError
+from deepcollapse.experiments import KeptRuns, run_settings
+from deepcollapse.simulate import Engine, Ensemble, planned_engine, stabilities, trajectories
+from deepcollapse.simulate import audit as compared
 from deepcollapse.simulate import simulate as run
 
 __all__ = ["simulate"]
+
+_RULE, _START = Rule(), Start()
 
 
 def simulate(
     *,
     model: Model,
     seeds: Whole = 64,
-    lr: float = 0.5,
-    init_scale: float = 1.0,
-    steps_max: Whole | None = None,
-    tol: float | None = None,
+    rule: Rule = _RULE,
+    start: Start = _START,
     dtype: Literal["float32", "float64"] = "float64",
     device: str = "cpu",
-    require_converged: bool = False,
     engine: Literal["auto", "torch", "cpu"] = "auto",
+    accelerate: Literal["balance"] | None = None,
+    audit: Whole = 0,
+    stability: bool = False,
+    watch: Whole = 0,
+    keep: Path | None = None,
+    require_converged: bool = False,
     json: bool = False,
 ) -> None:
-    """Train an ensemble by full-batch gradient descent to convergence and classify where each run ends.
+    """Train an ensemble by full-batch descent to convergence and classify where each run ends.
 
     Args:
         model: the deep unconstrained feature model.
         seeds: number of independent initialisations (seeds 0, 1, ...).
-        lr: learning rate.
-        init_scale: s; entries start as N(0, s^2 / d).
-        steps_max: horizon, after which a run counts as not converged; default from lr and decay.
-        tol: a run has converged when the norm of its gradient is below this; default 1e-6, less for tiny decay.
+        rule: how runs step, and when they end.
+        start: where runs begin.
         dtype: floating point type of the training.
         device: torch device.
-        require_converged: exit with code 1 unless every run converged; by default the counts say how many did.
         engine: torch, cpu (a kernel compiled on first use), or auto for the faster one by size.
+        accelerate: balance goes on at width min(d, K) once the factors are nearly balanced; approximate, see audit.
+        audit: repeat so many runs, chosen at random, without acceleration and report how often the end differs.
+        stability: tell minima from saddles among the ends.
+        watch: repeat so many of the first runs and give their trajectories (with --json).
+        keep: file of ended runs, to stop at any time and go on by the same command.
+        require_converged: exit with code 1 unless every run converged; by default the counts say how many did.
         json: write one JSON document to standard output.
     """
-    problem = model.problem()
-    choice = engine_choice(problem, engine, seeds=seeds, dtype=dtype, device=device)
+    problem, law = model.problem(), start.initialisation()
+    descent = rule.descent(problem)
+    _expect_repeats({"audit": audit, "watch": watch}, seeds=seeds, accelerate=accelerate)
+    plan = partial(
+        planned_engine,
+        problem,
+        engine,
+        initialisation=law,
+        optimiser=descent.optimiser,
+        dtype=dtype,
+        device=device,
+    )
+    choice = plan(seeds=seeds, accelerate=accelerate)
+    settings = run_settings(problem, descent, initialisation=law, dtype=dtype, accelerate=accelerate)
+    kept = KeptRuns.open(keep, settings) if keep else None
     with progress_bar("training") as advance:
         ensemble = run(
             problem,
             seeds=seeds,
-            lr=lr,
-            init_scale=init_scale,
-            steps_max=steps_max,
-            tolerance=tol,
+            lr=descent.lr,
+            initialisation=law,
+            tolerance=descent.tolerance,
+            steps_max=descent.steps_max,
+            optimiser=descent.optimiser,
             engine=choice.engine,
+            ledger=kept,
             progress=lambda state: advance(state.ended, seeds),
         )
     document = ensemble.as_json() | {"engine_reason": choice.reason}
+    if stability:
+        document |= _stability(ensemble)
+    if audit and not ensemble.interrupted:
+        document["audit"] = _audit(ensemble, plan(seeds=audit).engine, audit)
+    if watch and not ensemble.interrupted:
+        starts = law.starts(problem, range(watch))
+        looked_at = trajectories(problem, starts, descent=descent, engine=plan(seeds=watch).engine)
+        document["trajectories"] = [trajectory.as_json() for trajectory in looked_at]
     if json:
         print_json(document)
     else:
         _print(document)
         print_lines(f"Engine: {ensemble.engine} ({choice.reason})", *ensemble.advice())
+    _expect_ends(ensemble, kept, require_converged=require_converged)
+
+
+def _expect_repeats(numbers: dict[str, int], *, seeds: int, accelerate: str | None) -> None:
+    """Before the work, not after it."""
+    for name, number in numbers.items():
+        if not 0 <= number <= seeds:
+            raise InvalidInputError(
+                f"{name}: expected a number from 0 to the {seeds} seeds, but found {number}; repeat fewer"
+            )
+    if numbers["audit"] and accelerate is None:
+        raise InvalidInputError(
+            f"audit: expected 0 without an acceleration, but found {numbers['audit']}; add --accelerate balance"
+        )
+
+
+def _expect_ends(ensemble: Ensemble, kept: KeptRuns | None, *, require_converged: bool) -> None:
     if ensemble.interrupted:
+        remedy = "run the same command to go on" if kept else "run again with --keep FILE to be able to go on"
         raise ConvergenceError(
-            f"interrupted: expected {seeds} ends, but {ensemble.interrupted} runs have none; the others are reported "
-            "above, run again for all"
+            f"interrupted: expected {ensemble.runs} ends, but {ensemble.interrupted} runs have none; the others are "
+            f"reported above, {remedy}"
         )
     if require_converged and ensemble.converged < ensemble.runs:
         raise ConvergenceError(
@@ -70,10 +127,32 @@ def simulate(
         )
 
 
+def _stability(ensemble: Ensemble) -> dict[str, object]:
+    """Keys of the document: how many ends are of which kind, and each of them, in the order of ``ends``."""
+    found = stabilities([run.verdict for run in ensemble.finished], ensemble.problem)
+    converged = (kind for run, kind in zip(ensemble.finished, found, strict=True) if run.converged)
+    kinds = Counter(kind.verdict or f"undecided: {kind.undecided}" for kind in converged)
+    return {"stability": dict(kinds.most_common()), "stabilities": [kind.as_json() for kind in found]}
+
+
+def _audit(ensemble: Ensemble, engine: Engine, size: int) -> dict[str, object]:
+    with progress_bar("audit") as advance:
+        found = compared(
+            ensemble,
+            engine,
+            size=size,
+            generator=np.random.default_rng(0),
+            progress=lambda state: advance(state.ended, size),
+        )
+    return found.as_json()
+
+
 def _print(document: dict) -> None:
     if document["structures"]:
         print_table("Where the converged runs ended", ["structure", "runs"], list(document["structures"].items()))
         print_table("Rank of their logits", ["rank", "runs"], list(document["ranks"].items()))
+    if "stability" in document:
+        print_table("Hessian at their ends", ["kind", "runs"], list(document["stability"].items()))
     collapse = document["dnc"]
     if collapse["rate"] is None:
         print_lines(f"None of {document['runs']} runs converged")
@@ -82,4 +161,17 @@ def _print(document: dict) -> None:
     print_lines(
         f"{document['converged']} of {document['runs']} runs converged; deep neural collapse in {collapse['count']}: "
         f"rate {collapse['rate']:.3f}, 95% interval {low:.3f} to {high:.3f}; {document['seconds']:.1f} s"
+    )
+    if "audit" in document:
+        print_lines(_audit_line(document["audit"]))
+
+
+def _audit_line(found: dict) -> str:
+    wrong, count = found["disagreement"], found["comparable"]
+    if wrong["rate"] is None:
+        return f"Audit: none of {found['audited']} runs converged both ways"
+    low, high = wrong["interval"]
+    return (
+        f"Audit: {wrong['count']} of {count} runs end elsewhere without acceleration: rate {wrong['rate']:.3f}, "
+        f"95% interval {low:.3f} to {high:.3f}"
     )

@@ -1,5 +1,6 @@
 """Experiments: from a specification to a result that is a plain frozen dataclass."""
 
 from deepcollapse.experiments.digits import DigitsResult, DigitsSpec, digits_experiment
+from deepcollapse.experiments.kept_runs import KeptRuns, run_settings
 
-__all__ = ["DigitsResult", "DigitsSpec", "digits_experiment"]
+__all__ = ["DigitsResult", "DigitsSpec", "KeptRuns", "digits_experiment", "run_settings"]

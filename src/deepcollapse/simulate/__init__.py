@@ -1,31 +1,60 @@
 """Ensembles of deep UFMs under gradient descent: engines, stopping rule, endpoint classifier, rates."""
 
-from deepcollapse.simulate.classify import Verdict, classify
+from deepcollapse.simulate.audit import Audit, Comparison, audit
+from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
+from deepcollapse.simulate.classify import Verdict, classify, dnc_distance
 from deepcollapse.simulate.cpu_engine import CpuEngine
+from deepcollapse.simulate.endpoint_stability import Stability, endpoint_stability, stabilities
 from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, descent
 from deepcollapse.simulate.engine_choice import EngineChoice, engine_choice
-from deepcollapse.simulate.ensemble import Ensemble, Run, simulate
-from deepcollapse.simulate.initialise import gaussian, gaussian_starts
+from deepcollapse.simulate.engine_plan import planned_engine
+from deepcollapse.simulate.ensemble import Ensemble, Run
+from deepcollapse.simulate.initialise import Initialisation, gaussian, gaussian_starts
+from deepcollapse.simulate.nearest import Nearest
+from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Optimiser
+from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
 from deepcollapse.simulate.rate import Rate, rate
+from deepcollapse.simulate.simulation import Ledger, simulate
 from deepcollapse.simulate.torch_engine import TorchEngine
+from deepcollapse.simulate.trajectory import Snapshot, Trajectory, trajectories
 
 __all__ = [
+    "Adam",
+    "Audit",
+    "BalanceAcceleration",
+    "Comparison",
     "CpuEngine",
     "Descent",
     "Endpoint",
     "Engine",
     "EngineChoice",
     "Ensemble",
+    "GradientDescent",
+    "Initialisation",
+    "Ledger",
+    "Momentum",
+    "Nearest",
+    "Optimiser",
+    "OrthogonalReduction",
     "Progress",
     "Rate",
     "Run",
+    "Snapshot",
+    "Stability",
     "TorchEngine",
+    "Trajectory",
     "Verdict",
+    "audit",
     "classify",
     "descent",
+    "dnc_distance",
+    "endpoint_stability",
     "engine_choice",
     "gaussian",
     "gaussian_starts",
+    "planned_engine",
     "rate",
     "simulate",
+    "stabilities",
+    "trajectories",
 ]

@@ -8,8 +8,9 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
 from deepcollapse.simulate.classify import LOSS_RTOL
 from deepcollapse.simulate.engine import Engine, Report
-from deepcollapse.simulate.ensemble import Ensemble, simulate
+from deepcollapse.simulate.ensemble import Ensemble
 from deepcollapse.simulate.rate import Rate, rate
+from deepcollapse.simulate.simulation import simulate
 
 __all__ = ["Audit", "Comparison", "audit"]
 
@@ -140,7 +141,7 @@ def audit(
         ensemble.problem,
         seeds=seeds,
         lr=rule.lr,
-        init_scale=ensemble.init_scale,
+        initialisation=ensemble.initialisation,
         tolerance=rule.tolerance,
         steps_max=rule.steps_max,
         engine=engine,

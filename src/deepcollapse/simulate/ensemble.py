@@ -1,22 +1,19 @@
 """Ensembles of deep UFMs under gradient descent, and what their endpoints are."""
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate.classify import Verdict, classify, nameable
-from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Report, descent
-from deepcollapse.simulate.engine_choice import engine_choice
-from deepcollapse.simulate.initialise import gaussian_starts
+from deepcollapse.simulate.classify import Verdict
+from deepcollapse.simulate.engine import Descent
+from deepcollapse.simulate.initialise import Initialisation
 from deepcollapse.simulate.rate import Rate, rate
 from deepcollapse.ufm import Problem
 
-__all__ = ["Ensemble", "Run", "simulate"]
+__all__ = ["Ensemble", "Run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +34,25 @@ class Run:
     gradient_norm: float
     verdict: Verdict
 
+    def as_json(self) -> dict[str, object]:
+        """The run in plain types; singular values instead of the logits."""
+        verdict, reading = self.verdict, self.verdict.reading
+        return {
+            "seed": self.seed,
+            "converged": self.converged,
+            "steps": self.steps,
+            "gradient_norm": self.gradient_norm,
+            "structure": verdict.structure,
+            "rank": verdict.rank,
+            "loss": verdict.loss,
+            "loss_gap": verdict.loss_gap,
+            "dnc_distance": verdict.dnc_distance,
+            "nearest": asdict(verdict.nearest),
+            "within_class": reading.within_class,
+            "imbalance": reading.imbalance,
+            "singular_values": reading.singular_values.tolist(),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ensemble:
@@ -47,9 +63,10 @@ class Ensemble:
     Attributes:
         problem: the model.
         descent: learning rate and stopping rule.
-        init_scale: of the Gaussian start.
+        initialisation: law of the starts.
         finished: the runs that converged or came to the horizon, by seed.
         diverged: seeds whose loss blew up.
+        kept: seeds among these whose ends were known before; ``seconds`` does not count them.
         unfinished: seeds that had no end when the simulation was interrupted; empty otherwise.
         engine: what ran.
         seconds: wall time.
@@ -57,10 +74,11 @@ class Ensemble:
 
     problem: Problem
     descent: Descent
-    init_scale: float
+    initialisation: Initialisation
     finished: tuple[Run, ...]
     diverged: tuple[int, ...]
     unfinished: tuple[int, ...]
+    kept: tuple[int, ...]
     engine: str
     seconds: float
 
@@ -133,8 +151,8 @@ class Ensemble:
 
     @property
     def model_steps_per_second(self) -> float:
-        """Gradient steps of finished runs per second of wall time, classification included."""
-        return int(self.steps.sum()) / self.seconds
+        """Gradient steps of the runs finished in this simulation per second of wall time, classification included."""
+        return sum(run.steps for run in self.finished if run.seed not in self.kept) / self.seconds
 
     def dnc(self, *, method: str = "wilson", confidence: float = 0.95) -> Rate:
         """How often gradient descent reached deep neural collapse, among the runs that converged.
@@ -171,7 +189,7 @@ class Ensemble:
         return tuple(lines)
 
     def as_json(self) -> dict[str, object]:
-        """Counts, rates and losses in plain types; ``losses`` has one entry per run, by seed, None without an end."""
+        """The ensemble in plain types; ``losses`` has one entry per run, by seed, None without an end."""
         dnc = self.dnc()
         losses = dict.fromkeys(sorted((*self.seeds.tolist(), *self.diverged, *self.unfinished)))
         losses |= dict(zip(self.seeds.tolist(), self.losses.tolist(), strict=True))
@@ -185,98 +203,13 @@ class Ensemble:
             "ranks": {str(rank): count for rank, count in self.rank_counts().items()},
             "structures": dict(self.structure_counts()),
             "losses": list(losses.values()),
+            "ends": [run.as_json() for run in self.finished],
+            "lr": self.descent.lr,
+            "tolerance": self.descent.tolerance,
+            "steps_max": self.descent.steps_max,
+            "optimiser": self.descent.optimiser.name,
+            "initialisation": self.initialisation.label,
             "engine": self.engine,
             "seconds": self.seconds,
             "model_steps_per_second": self.model_steps_per_second,
         }
-
-
-def simulate(
-    problem: Problem,
-    *,
-    seeds: int | Sequence[int],
-    lr: float,
-    init_scale: float = 1.0,
-    tolerance: float | None = None,
-    steps_max: int | None = None,
-    dtype: str = "float64",
-    device: str = "cpu",
-    engine: Engine | str = "auto",
-    progress: Report | None = None,
-) -> Ensemble:
-    """Train a model from every seed by full-batch gradient descent until it converges, and name the endpoints.
-
-    Ctrl-C ends the simulation early: what has ended by then is returned, the rest is listed in ``Ensemble.unfinished``.
-
-    Args:
-        problem: the model.
-        seeds: how many (0, 1, ...), or which.
-        lr: learning rate.
-        init_scale: s in W, H ~ N(0, s^2 / d); as decisive for the outcome as the width.
-        tolerance: gradient norm at which a run has converged; None is the smaller of 1e-6 and decay / 1000.
-        steps_max: horizon; None is 200 / (lr decay).
-        dtype: "float64" or "float32".
-        device: a torch device.
-        engine: "torch", "cpu" (the compiled kernel), "auto" for the faster one by ``engine_choice``, or an engine of
-            your own; dtype and device are then its own.
-        progress: called with a ``Progress`` after each measurement.
-
-    Raises:
-        InvalidInputError: a setting out of range, or a seed given twice.
-
-    Source: arXiv 2410.23169, Section 5 (which states neither its initialisation nor its stopping rule).
-
-    >>> simulate(Problem(classes=3, layers=1, decay=0.05), seeds=2, lr=1.0).dnc().value
-    1.0
-    """
-    numbers, rule = _seed_numbers(seeds), descent(problem, lr, tolerance=tolerance, steps_max=steps_max)
-    starts = gaussian_starts(problem, numbers, scale=init_scale)
-    if isinstance(engine, str):
-        engine = engine_choice(problem, engine, seeds=len(numbers), dtype=dtype, device=device).engine
-    begin = time.perf_counter()
-    finished, diverged = _ended(engine.train(problem, starts, descent=rule, report=progress), problem)
-    seconds = time.perf_counter() - begin
-    return Ensemble(
-        problem=problem,
-        descent=rule,
-        init_scale=float(init_scale),
-        finished=tuple(sorted(finished, key=lambda run: run.seed)),
-        diverged=tuple(sorted(diverged)),
-        unfinished=tuple(sorted(set(numbers) - {run.seed for run in finished} - set(diverged))),
-        engine=engine.name,
-        seconds=seconds,
-    )
-
-
-def _ended(endpoints: Iterator[Endpoint], problem: Problem) -> tuple[list[Run], list[int]]:
-    """The runs with factors at their end and the seeds of those without; an interrupt ends the collection early."""
-    known, finished, diverged = nameable(problem), [], []
-    try:
-        for end in endpoints:
-            if end.factors is None:
-                diverged.append(end.seed)
-                continue
-            verdict = classify(end.factors, problem, known=known)
-            finished.append(Run(end.seed, end.status == "converged", end.steps, end.gradient_norm, verdict))
-    except KeyboardInterrupt:
-        pass
-    return finished, diverged
-
-
-def _seed_numbers(seeds: int | Sequence[int]) -> Sequence[int]:
-    numbers = range(seeds) if isinstance(seeds, int) else seeds
-    if len(numbers) == 0:
-        raise InvalidInputError(
-            f"seeds: expected at least one, but found {seeds!r}; give a number >= 1 or a list of seeds"
-        )
-    if len(set(numbers)) != len(numbers):
-        twice = next(seed for seed, count in Counter(numbers).items() if count > 1)
-        raise InvalidInputError(
-            f"seeds: expected each seed once, but found {twice} again; a repeated run is no independent run"
-        )
-    for seed in numbers:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-            raise InvalidInputError(
-                f"seeds: expected whole numbers >= 0 (below 2^63), but found {seed!r}; count from 0"
-            )
-    return numbers

@@ -1,0 +1,60 @@
+"""Command line options that describe how an ensemble starts and steps."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclopts import Parameter
+
+from deepcollapse.cli.model import Whole
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.simulate import Adam, Descent, GradientDescent, Initialisation, Momentum, Optimiser, descent
+from deepcollapse.ufm import Problem
+
+__all__ = ["Rule", "Start"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where runs begin."""
+
+    init: str = "gaussian"
+    "Law of the initial factors: gaussian, pytorch, orthogonal, spectral, near-dnc, near-paired, near-T5 and so on."
+    init_scale: float = 1.0
+    "s: Gaussian entries start as N(0, s^2 / d); the other laws scale likewise."
+    init_distance: float | None = None
+    "For near-...: size of the perturbation relative to each factor."
+
+    def initialisation(self) -> Initialisation:
+        """The law as an object; raises InvalidInputError for one that is none."""
+        return Initialisation(self.init, self.init_scale, self.init_distance)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How runs step, and when they end."""
+
+    lr: float = 0.5
+    "Learning rate."
+    optimiser: Literal["gd", "momentum", "adam"] = "gd"
+    "Plain gradient descent, heavy ball, or Adam; the decay is part of the gradient."
+    beta: float | None = None
+    "Of momentum; default 0.9."
+    steps_max: Whole | None = None
+    "Horizon, after which a run counts as not converged; default from lr and decay."
+    tol: float | None = None
+    "A run has converged when the norm of its gradient is at most this; default 1e-6, less for tiny decay."
+
+    def descent(self, problem: Problem) -> Descent:
+        """The rule for a problem; raises InvalidInputError for numbers out of range."""
+        return descent(problem, self.lr, tolerance=self.tol, steps_max=self.steps_max, optimiser=self._optimiser())
+
+    def _optimiser(self) -> Optimiser:
+        if self.optimiser == "momentum":
+            return Momentum() if self.beta is None else Momentum(beta=self.beta)
+        if self.beta is not None:
+            raise InvalidInputError(
+                f"beta: expected none for {self.optimiser}, but found {self.beta:g}; it belongs to momentum"
+            )
+        return Adam() if self.optimiser == "adam" else GradientDescent()

@@ -1,0 +1,137 @@
+"""Train an ensemble to convergence and name its endpoints."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.simulate.classify import classify, nameable
+from deepcollapse.simulate.engine import Endpoint, Engine, Report, descent
+from deepcollapse.simulate.engine_plan import planned_engine
+from deepcollapse.simulate.ensemble import Ensemble, Run
+from deepcollapse.simulate.initialise import Initialisation
+from deepcollapse.simulate.optimiser import Optimiser
+from deepcollapse.ufm import Problem
+
+__all__ = ["Ledger", "simulate"]
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Where ended runs are kept while a simulation goes on."""
+
+    @property
+    def ended(self) -> Mapping[int, Run | None]:
+        """The run of each seed kept; None where it diverged."""
+        ...
+
+    def add(self, seed: int, run: Run | None) -> None:
+        """Keep the end of a run."""
+        ...
+
+
+def simulate(
+    problem: Problem,
+    *,
+    seeds: int | Sequence[int],
+    lr: float,
+    initialisation: Initialisation | str = "gaussian",
+    tolerance: float | None = None,
+    steps_max: int | None = None,
+    optimiser: Optimiser | None = None,
+    dtype: str = "float64",
+    device: str = "cpu",
+    engine: Engine | str = "auto",
+    accelerate: str | None = None,
+    ledger: Ledger | None = None,
+    progress: Report | None = None,
+) -> Ensemble:
+    """Train a model from every seed by full-batch gradient descent until it converges, and name the endpoints.
+
+    Ctrl-C ends the simulation early: what has ended by then is returned, the rest is listed in ``Ensemble.unfinished``.
+
+    Args:
+        problem: the model.
+        seeds: how many (0, 1, ...), or which.
+        lr: learning rate.
+        initialisation: law of the starts, or its name; its scale is as decisive for the outcome as the width.
+        tolerance: gradient norm at which a run has converged; None is the smaller of 1e-6 and decay / 1000.
+        steps_max: horizon; None is 200 / (lr decay).
+        optimiser: None is plain gradient descent; ``Momentum`` and ``Adam`` are for torch engines.
+        dtype: "float64" or "float32".
+        device: a torch device.
+        engine: "torch", "cpu" (the compiled kernel), "auto" for the faster one by ``engine_choice``, or an engine of
+            your own; dtype and device are then its own.
+        accelerate: "balance" goes on from balanced factors once the imbalance has died out, see
+            ``BalanceAcceleration``; not exact, to be checked with ``audit``.
+        ledger: where ended runs are kept; those it holds already are not done again.
+        progress: called with a ``Progress`` after each measurement.
+
+    Raises:
+        InvalidInputError: a setting out of range, or a seed given twice.
+
+    Source: arXiv 2410.23169, Section 5 (which states neither its initialisation nor its stopping rule).
+
+    >>> simulate(Problem(classes=3, layers=1, decay=0.05), seeds=2, lr=1.0).dnc().value
+    1.0
+    """
+    numbers = _seed_numbers(seeds)
+    rule = descent(problem, lr, tolerance=tolerance, steps_max=steps_max, optimiser=optimiser)
+    law = Initialisation(initialisation) if isinstance(initialisation, str) else initialisation
+    kept = {seed: ledger.ended[seed] for seed in numbers if seed in ledger.ended} if ledger else {}
+    ended, starts = dict(kept), law.starts(problem, [seed for seed in numbers if seed not in kept])
+    plan = {"seeds": len(numbers), "initialisation": law, "optimiser": rule.optimiser, "accelerate": accelerate}
+    trainer = planned_engine(problem, engine, **plan, dtype=dtype, device=device).engine
+    begin = time.perf_counter()
+    try:
+        for seed, run in _runs(trainer.train(problem, starts, descent=rule, report=progress), problem):
+            ended[seed] = run
+            if ledger:
+                ledger.add(seed, run)
+    except KeyboardInterrupt:
+        pass
+    seconds = time.perf_counter() - begin
+    return Ensemble(
+        problem=problem,
+        descent=rule,
+        initialisation=law,
+        finished=tuple(run for _, run in sorted(ended.items()) if run),
+        diverged=tuple(seed for seed, run in sorted(ended.items()) if run is None),
+        unfinished=tuple(sorted(set(numbers) - set(ended))),
+        kept=tuple(sorted(kept)),
+        engine=trainer.name,
+        seconds=seconds,
+    )
+
+
+def _runs(endpoints: Iterator[Endpoint], problem: Problem) -> Iterator[tuple[int, Run | None]]:
+    """Seeds with their classified ends; None for a run that diverged."""
+    known = nameable(problem)
+    for end in endpoints:
+        if end.factors is None:
+            yield end.seed, None
+            continue
+        verdict = classify(end.factors, problem, known=known)
+        yield end.seed, Run(end.seed, end.status == "converged", end.steps, end.gradient_norm, verdict)
+
+
+def _seed_numbers(seeds: int | Sequence[int]) -> Sequence[int]:
+    numbers = range(seeds) if isinstance(seeds, int) else seeds
+    if len(numbers) == 0:
+        raise InvalidInputError(
+            f"seeds: expected at least one, but found {seeds!r}; give a number >= 1 or a list of seeds"
+        )
+    if len(set(numbers)) != len(numbers):
+        twice = next(seed for seed, count in Counter(numbers).items() if count > 1)
+        raise InvalidInputError(
+            f"seeds: expected each seed once, but found {twice} again; a repeated run is no independent run"
+        )
+    for seed in numbers:
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+            raise InvalidInputError(
+                f"seeds: expected whole numbers >= 0 (below 2^63), but found {seed!r}; count from 0"
+            )
+    return numbers
