@@ -26,12 +26,38 @@ TYPICAL = Problem(classes=10, layers=2, samples=5, width=70)
         (TYPICAL, 1, TorchEngine, "1 seeds are too few for"),
         (TYPICAL.replace(width=20), 1, CpuEngine, "at a time fit the cache"),
         (TYPICAL.replace(width=700), 64, TorchEngine, "MiB, too much for the cache"),
+        (TYPICAL.replace(layers=3, classes=100, samples=1, width=256), 64, TorchEngine, "MiB, too much for the cache"),
     ],
 )
 def test_the_rule(problem, seeds, engine, reason):
     choice = engine_choice(problem, "auto", seeds=seeds)
     assert isinstance(choice.engine, engine)
     assert reason in choice.reason
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lanes_may_be_idle_in_narrow_models_only(dtype):
+    lanes = CpuEngine(dtype=dtype).lanes
+    for width, fewest in {32: 1, 40: lanes // 4, 80: lanes // 2, 160: lanes, 170: lanes}.items():
+        kinds = [
+            type(engine_choice(TYPICAL.replace(width=width), "auto", seeds=seeds, dtype=dtype).engine)
+            for seeds in range(1, lanes + 1)
+        ]
+        assert kinds == [TorchEngine] * (max(fewest, 1) - 1) + [CpuEngine] * (lanes - max(fewest, 1) + 1)
+
+
+@needs_compiler
+def test_threads_share_the_cache(monkeypatch):
+    """The limit is on what is under way at a time: a group per thread, but no more than the seeds fill."""
+    lanes, size = CpuEngine().lanes, CpuEngine().group_bytes(wide := TYPICAL.replace(width=270))
+    limit = 12 * 2**20
+    for threads, groups in ((1, 8), (2, 1), (2, 8), (64, 2), (64, 64)):
+        monkeypatch.setattr("torch.get_num_threads", lambda threads=threads: threads)
+        fits = size * min(threads, groups) <= limit
+        engine = engine_choice(wide, "auto", seeds=groups * lanes).engine
+        assert isinstance(engine, CpuEngine if fits else TorchEngine)
+        assert isinstance(engine_choice(TYPICAL, "auto", seeds=groups * lanes).engine, CpuEngine)  # fits a core's own
 
 
 def test_another_device_belongs_to_torch():
