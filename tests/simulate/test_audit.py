@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import beta
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate import TorchEngine, gaussian_starts, simulate
+from deepcollapse.simulate import Initialisation, TorchEngine, simulate
 from deepcollapse.simulate.audit import audit
 from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
 from deepcollapse.ufm import Problem
@@ -146,12 +146,11 @@ def test_an_interrupted_audit_keeps_what_ended():
 
 def test_the_settings_of_the_ensemble_are_kept():
     """With other starts or another rule the two runs of a seed could not be compared."""
-    ensemble, engine = accelerated(MIXED, seeds=3, lr=0.7, init_scale=1.7, tolerance=1e-5, steps_max=150), Recorder()
+    law, engine = Initialisation("pytorch", scale=1.7), Recorder()
+    ensemble = accelerated(MIXED, seeds=3, lr=0.7, initialisation=law, tolerance=1e-5, steps_max=150)
     audit(ensemble, engine, size=3, generator=generator())
     assert engine.rules == [ensemble.descent]
-    for (seed, found), (wanted, expected) in zip(
-        engine.starts, gaussian_starts(MIXED, range(3), scale=1.7), strict=True
-    ):
+    for (seed, found), (wanted, expected) in zip(engine.starts, law.starts(MIXED, range(3)), strict=True):
         assert seed == wanted
         assert all(itertools.starmap(np.array_equal, zip(found, expected, strict=True)))
 

@@ -1,6 +1,7 @@
 """``deepcollapse simulate``: an ensemble trained to convergence."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ from deepcollapse.cli.model import Model, Whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.errors import ConvergenceError, InvalidInputError
 from deepcollapse.experiments import KeptRuns, run_settings
-from deepcollapse.simulate import Engine, Ensemble, planned_engine, stabilities, trajectories
+from deepcollapse.simulate import Engine, EngineChoice, Ensemble, planned_engine, stabilities, trajectories
 from deepcollapse.simulate import audit as compared
 from deepcollapse.simulate import simulate as run
 
@@ -87,12 +88,8 @@ def simulate(
     document = ensemble.as_json() | {"engine_reason": choice.reason}
     if stability:
         document |= _stability(ensemble)
-    if audit and not ensemble.interrupted:
-        document["audit"] = _audit(ensemble, plan(seeds=audit).engine, audit)
-    if watch and not ensemble.interrupted:
-        starts = law.starts(problem, range(watch))
-        looked_at = trajectories(problem, starts, descent=descent, engine=plan(seeds=watch).engine)
-        document["trajectories"] = [trajectory.as_json() for trajectory in looked_at]
+    if not ensemble.interrupted:
+        document |= _repeats(ensemble, plan, audit=audit, watch=watch)
     if json:
         print_json(document)
     else:
@@ -133,6 +130,19 @@ def _stability(ensemble: Ensemble) -> dict[str, object]:
     converged = (kind for run, kind in zip(ensemble.finished, found, strict=True) if run.converged)
     kinds = Counter(kind.verdict or f"undecided: {kind.undecided}" for kind in converged)
     return {"stability": dict(kinds.most_common()), "stabilities": [kind.as_json() for kind in found]}
+
+
+def _repeats(ensemble: Ensemble, plan: Callable[..., EngineChoice], *, audit: int, watch: int) -> dict[str, object]:
+    """Keys of the document for what is run once more, in full."""
+    found: dict[str, object] = {}
+    if audit:
+        found["audit"] = _audit(ensemble, plan(seeds=audit).engine, audit)
+    if watch:
+        problem, rule = ensemble.problem, ensemble.descent
+        starts = ensemble.initialisation.starts(problem, range(watch))
+        looked_at = trajectories(problem, starts, descent=rule, engine=plan(seeds=watch).engine)
+        found["trajectories"] = [trajectory.as_json() for trajectory in looked_at]
+    return found
 
 
 def _audit(ensemble: Ensemble, engine: Engine, size: int) -> dict[str, object]:

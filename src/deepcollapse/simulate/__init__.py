@@ -4,7 +4,6 @@ from deepcollapse.simulate.audit import Audit, Comparison, audit
 from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
 from deepcollapse.simulate.classify import Verdict, classify, dnc_distance
 from deepcollapse.simulate.cpu_engine import CpuEngine
-from deepcollapse.simulate.endpoint_stability import Stability, endpoint_stability, stabilities
 from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, descent
 from deepcollapse.simulate.engine_choice import EngineChoice, engine_choice
 from deepcollapse.simulate.engine_plan import planned_engine
@@ -15,6 +14,7 @@ from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Opt
 from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
 from deepcollapse.simulate.rate import Rate, rate
 from deepcollapse.simulate.simulation import Ledger, simulate
+from deepcollapse.simulate.stability import Stability, endpoint_stability, stabilities
 from deepcollapse.simulate.torch_engine import TorchEngine
 from deepcollapse.simulate.trajectory import Snapshot, Trajectory, trajectories
 

@@ -82,7 +82,7 @@ class TorchEngine:
     ) -> Iterator[Endpoint]:
         """Run every start to its end; see ``Engine.train``."""
         waiting, capacity = iter(starts), self.capacity(problem)
-        batch, tally, steps = self._loaded(waiting, capacity, problem, descent), Counter[Status](), 0
+        batch, tally, steps = self._loaded(waiting, problem, count=capacity, descent=descent), Counter[Status](), 0
         with _crew(self._threads) as side_by_side:
             parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
             while batch.size:
@@ -95,7 +95,7 @@ class TorchEngine:
                 tally.update(endpoint.status for _, endpoint in ended)
                 if ended:
                     batch = batch.without([slot for slot, _ in ended])
-                    batch = batch.joined(self._loaded(waiting, capacity - batch.size, problem, descent))
+                    batch = batch.joined(self._loaded(waiting, problem, count=capacity - batch.size, descent=descent))
                     parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
                 yield from (endpoint for _, endpoint in ended)
                 if report:
@@ -121,7 +121,7 @@ class TorchEngine:
     def _threads(self) -> int:
         return torch.get_num_threads() if self._on_cpu else 1
 
-    def _loaded(self, waiting: Iterator[Start], count: int, problem: Problem, descent: Descent) -> Batch:
+    def _loaded(self, waiting: Iterator[Start], problem: Problem, *, count: int, descent: Descent) -> Batch:
         """The next starts, at most ``count``."""
         least = _VECTOR // self._torch_dtype.itemsize if self._on_cpu else 0
         return loaded(

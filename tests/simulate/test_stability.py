@@ -6,9 +6,9 @@ import pytest
 from deepcollapse.curvature import dense_hessian
 from deepcollapse.landscape import polished
 from deepcollapse.simulate import TorchEngine, classify, descent, gaussian_starts
-from deepcollapse.simulate import endpoint_stability as module
+from deepcollapse.simulate import stability as module
 from deepcollapse.simulate.classify import nameable
-from deepcollapse.simulate.endpoint_stability import endpoint_stability, stabilities
+from deepcollapse.simulate.stability import endpoint_stability, stabilities
 from deepcollapse.ufm import Problem, balanced_factors, regularised_loss, structure
 
 
@@ -141,7 +141,7 @@ def test_deep_relu_networks_have_no_answer():
 def test_what_is_too_large_is_said_to_be(monkeypatch):
     problem = Problem(classes=4, layers=2)
     verdict = classify(balanced_factors(structure("paired", problem).logits, problem), problem)
-    monkeypatch.setattr("deepcollapse.simulate.endpoint_stability.NEWTON_LIMIT", 15)
+    monkeypatch.setattr("deepcollapse.simulate.stability.NEWTON_LIMIT", 15)
     assert endpoint_stability(unnamed(verdict), problem).undecided == "too large"
     assert endpoint_stability(verdict, problem).undecided is None
     monkeypatch.setattr("deepcollapse.curvature.hessian.DENSE_LIMIT", 15)
