@@ -1,4 +1,4 @@
-"""Time the computations: ``python -m benchmarks [all|descent|theory] [--rounds R] [--seconds S] [--json FILE]``.
+"""Time the computations: ``python -m benchmarks [all|descent|answer|theory] [--rounds R] [--seconds S] [--json FILE]``.
 
 Run it on a quiet machine. Where other work goes on, give torch one thread (OMP_NUM_THREADS=1).
 """
@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks.answer import QUESTION, SEEDS, answer
 from benchmarks.measurement import (
     DECAY,
     GEMM_SIZE,
-    MODELS,
     descent_rows,
     descent_tasks,
     machine,
@@ -20,19 +20,24 @@ from benchmarks.measurement import (
     theory_rows,
     theory_tasks,
 )
+from benchmarks.targets import target_rows
 
 
 def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
     """The machine, how it was measured, and the rows of the tables.
 
     Keys: ``machine``, ``rounds``, ``seconds``; with the first table ``gemm`` (floating-point operations per second by
-    precision) and ``descent`` (one row per problem, precision and contender); with the second ``theory``.
+    precision), ``descent`` (one row per problem, precision and contender) and ``targets``; with the second ``answer``;
+    with the third ``theory``.
     """
     found: dict[str, object] = {"machine": machine(), "rounds": rounds, "seconds": seconds}
     if tables in ("all", "descent"):
         speed = speeds(descent_tasks(), rounds=rounds, seconds=seconds)
         found["gemm"] = {key[0]: summary(values) for key, values in speed.items() if key[1] == "gemm"}
         found["descent"] = list(descent_rows(speed))
+        found["targets"] = list(target_rows(found["descent"]))
+    if tables in ("all", "answer"):
+        found["answer"] = answer(QUESTION, seeds=SEEDS, rounds=rounds, seconds=seconds)
     if tables in ("all", "theory"):
         found["theory"] = list(theory_rows(speeds(theory_tasks(), rounds=rounds, seconds=seconds)))
     return found
@@ -43,21 +48,50 @@ def text(found: dict) -> Iterable[str]:
     yield ", ".join(f"{name} {value}" for name, value in found["machine"].items())
     yield f"median [quartiles] of {found['rounds']} rounds, about {found['seconds']:g} s per measurement"
     for dtype, speed in found.get("gemm", {}).items():
-        yield f"gemm {dtype}, {GEMM_SIZE} x {GEMM_SIZE}: {_spread(speed, 1e-9, '.1f')} Gflop/s"
+        threads = found["machine"]["threads"]
+        yield f"gemm {dtype}, {GEMM_SIZE} x {GEMM_SIZE}, threads {threads}: {_spread(speed, 1e-9, '.1f')} Gflop/s"
     if "descent" in found:
-        yield from ("", f"Gradient descent, {MODELS} deep linear models, decay {DECAY:g}")
-        yield f"{'problem':<21}{'dtype':<9}{'contender':<11}{'1000 model-steps/s':<28}{'to loop':>8}{'of peak':>9}"
+        yield from ("", f"Gradient descent on deep linear models, decay {DECAY:g}")
+        yield f"{'problem':<23}{'dtype':<9}{'contender':<11}{'1000 model-steps/s':<28}{'to loop':>8}{'of peak':>9}"
         yield from map(_descent_line, found["descent"])
+        yield from ("", f"{'target':<23}{'dtype':<9}{'quantity':<15}{'at least':>9}{'found':>9}{'short by':>10}")
+        for row in found["targets"]:
+            yield from _target_lines(row)
+    if "answer" in found:
+        yield from ("", *_answer_lines(found["answer"]))
     if "theory" in found:
         yield from ("", f"{'computation':<42}milliseconds")
         yield from (f"{row['computation']:<42}{_spread(row['seconds'], 1e3, '.2f')}" for row in found["theory"])
 
 
 def _descent_line(row: dict) -> str:
-    sizes = f"L={row['layers']} d={row['width']} K={row['classes']} n={row['samples']}"
-    speed = _spread(row["model_steps_per_second"], 1e-3, ".1f")
+    speed = _spread(row["model_steps_per_second"], 1e-3, ".2f")
     ratio, share = row["ratio_to_loop"]["median"], row["share_of_peak"]["median"]
-    return f"{sizes:<21}{row['dtype']:<9}{row['contender']:<11}{speed:<28}{ratio:>8.2f}{share:>9.1%}"
+    took = f"  {row['engine']}" if row["contender"] == "auto" else ""
+    return f"{_size(row):<23}{row['dtype']:<9}{row['contender']:<11}{speed:<28}{ratio:>8.2f}{share:>9.1%}{took}"
+
+
+def _target_lines(row: dict) -> Iterable[str]:
+    missed = f"{row['shortfall']:.1%}" if row["shortfall"] else "-"
+    figures = f"{row['target']:>9.2f}{row['found']:>9.2f}{missed:>10}"
+    yield f"{_size(row):<23}{row['dtype']:<9}{row['quantity']:<15}{figures}"
+    if row["cause"]:
+        yield f"    {row['cause']}"
+
+
+def _answer_lines(row: dict) -> Iterable[str]:
+    ends = " (nothing converged)" if row["rate"] is None else " [{:.3f}, {:.3f}]".format(*row["interval"])
+    rate = "-" if row["rate"] is None else f"{row['rate']:.3f}"
+    statuses = ", ".join(f"{count} {status}" for status, count in row["statuses"].items())
+    yield f"Rate of collapse at {_size(row)}, {row['seeds']} seeds: {rate}{ends}; {statuses}"
+    yield f"{row['steps']} steps, the longest run {row['longest']}"
+    yield f"simulate ({row['engine']}): {row['seconds']:.1f} s, measured"
+    ratio = f"{row['ratio']['median']:.0f} times as long"
+    yield f"loop, float64: {_spread(row['loop_seconds'], 1 / 60, '.1f')} minutes, from its speed; {ratio}"
+
+
+def _size(row: dict) -> str:
+    return f"L={row['layers']} d={row['width']} K={row['classes']} n={row['samples']}"
 
 
 def _spread(values: dict, unit: float, form: str) -> str:
@@ -68,7 +102,9 @@ def _spread(values: dict, unit: float, form: str) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print, and write the JSON file asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time the computations.")
-    parser.add_argument("tables", nargs="?", choices=("all", "descent", "theory"), default="all", help="default: all")
+    parser.add_argument(
+        "tables", nargs="?", choices=("all", "descent", "answer", "theory"), default="all", help="default: all"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="measurements of everything (default 7)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one measurement (default 0.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")

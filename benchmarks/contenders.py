@@ -1,12 +1,15 @@
-"""Three ways to take the same gradient steps on many deep linear models under cross-entropy.
+"""Ways to take the same gradient steps on many deep linear models under cross-entropy.
 
 Every contender starts from given factors in float64, takes ``steps`` full-batch steps of every model in the precision
-asked for, and returns the factors in float64. The loop and vmap apply the decay in the update instead of
+asked for, and returns the factors in float64. The loops and vmap apply the decay in the update instead of
 differentiating its quadratic term, the cheaper of the two ways to write them.
 """
 
+import functools
+import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from operator import attrgetter
 
 import numpy as np
@@ -14,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from deepcollapse.simulate import Descent, TorchEngine
+from deepcollapse.simulate import Descent, engine_choice
 from deepcollapse.ufm import Factors, Problem
 
-__all__ = ["CONTENDERS", "LEARNING_RATE", "Contender", "engine", "loop", "vectorised"]
+__all__ = ["CONTENDERS", "ENGINES", "LEARNING_RATE", "Contender", "engine", "loop", "two_loops", "vectorised"]
 
 Contender = Callable[..., list[Factors | None]]
 """Called as contender(problem, models, dtype=..., steps=...); one decay for all factors; None where a run diverged."""
@@ -40,6 +43,14 @@ def loop(problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int)
     return ends
 
 
+def two_loops(problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int) -> list[Factors | None]:
+    """The loop in two processes at once, one thread and half of the models each; they start with the first call."""
+    half = -(-len(models) // 2)
+    run = functools.partial(loop, dtype=dtype, steps=steps)
+    ends = _two_processes().map(run, (problem, problem), (models[:half], models[half:]))
+    return [end for part in ends for end in part]
+
+
 def vectorised(problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int) -> list[Factors | None]:
     """All models at once, the loss of one model differentiated by vmap(grad)."""
     labels = torch.from_numpy(problem.labels)
@@ -52,15 +63,30 @@ def vectorised(problem: Problem, models: Sequence[Factors], *, dtype: str, steps
     return [tuple(stack[index].double().numpy() for stack in stacks) for index in range(len(models))]
 
 
-def engine(problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int) -> list[Factors | None]:
-    """``TorchEngine`` with its default chunk and measurements, at a tolerance that nothing reaches."""
+def engine(problem: Problem, models: Sequence[Factors], *, name: str, dtype: str, steps: int) -> list[Factors | None]:
+    """The engine of that name with its default size of batch and measurements, at a tolerance that nothing reaches."""
     rule = Descent(lr=LEARNING_RATE, tolerance=sys.float_info.min, steps_max=steps)
-    ends = TorchEngine(dtype=dtype).train(problem, enumerate(models), descent=rule)
+    trainer = engine_choice(problem, name, seeds=len(models), dtype=dtype).engine
+    ends = trainer.train(problem, enumerate(models), descent=rule)
     return [end.factors for end in sorted(ends, key=attrgetter("seed"))]
 
 
-CONTENDERS: dict[str, Contender] = {"loop": loop, "vmap": vectorised, "engine": engine}
+ENGINES = ("torch", "cpu", "auto")
+
+CONTENDERS: dict[str, Contender] = {
+    "loop": loop,
+    "two loops": two_loops,
+    "vmap": vectorised,
+    **{name: functools.partial(engine, name=name) for name in ENGINES},
+}
 """The first is what the others are compared with."""
+
+
+@functools.cache
+def _two_processes() -> ProcessPoolExecutor:
+    """Fresh interpreters: a fork of a process with threads may wait for ever."""
+    fresh = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(2, mp_context=fresh, initializer=torch.set_num_threads, initargs=(1,))
 
 
 def _data_loss(factors: Sequence[Tensor], labels: Tensor) -> Tensor:

@@ -16,24 +16,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.contenders import CONTENDERS
+from benchmarks.contenders import CONTENDERS, ENGINES
 from deepcollapse.curvature import collapse_spectrum
 from deepcollapse.landscape import search
-from deepcollapse.simulate import gaussian
+from deepcollapse.simulate import engine_choice, gaussian
 from deepcollapse.theory import overview
 from deepcollapse.ufm import Problem
 
 __all__ = [
+    "CASES",
     "DECAY",
     "DTYPES",
     "GEMM_SIZE",
-    "MODELS",
-    "PROBLEMS",
+    "Case",
+    "Key",
     "Task",
     "descent_rows",
     "descent_tasks",
     "flops",
     "machine",
+    "size",
     "speeds",
     "summary",
     "theory_rows",
@@ -41,16 +43,27 @@ __all__ = [
 ]
 
 DECAY = 2.0**-10
-MODELS = 64
 GEMM_SIZE = 1024
 DTYPES = ("float32", "float64")
-PROBLEMS = (
-    Problem(classes=10, layers=2, width=70, samples=5, decay=DECAY),
-    Problem(classes=10, layers=3, width=40, samples=1, decay=DECAY),
-    Problem(classes=10, layers=2, width=20, samples=1, decay=DECAY),
-)
 
 Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Models that contenders train."""
+
+    problem: Problem
+    models: int = 64
+    contenders: tuple[str, ...] = ("loop", "two loops", "vmap", "torch", "cpu")
+
+
+CASES = (
+    Case(Problem(classes=10, layers=2, width=70, samples=5, decay=DECAY)),
+    Case(Problem(classes=10, layers=3, width=40, samples=1, decay=DECAY)),
+    Case(Problem(classes=10, layers=2, width=20, samples=1, decay=DECAY)),
+    Case(Problem(classes=100, layers=3, width=256, samples=1, decay=DECAY), models=8, contenders=("loop", "auto")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,8 @@ def speeds(tasks: Mapping[Key, Task], *, rounds: int, seconds: float) -> dict[Ke
 
 
 def _repetitions(task: Task, seconds: float) -> int:
-    """How often to repeat the task to fill the time; warms it up, too."""
+    """How often to repeat the task to fill the time; the first call may build or start something and does not count."""
+    task.run(1)
     count = 1
     while (elapsed := task.seconds(count)) < seconds / 4:
         count *= 2
@@ -106,37 +120,52 @@ def flops(problem: Problem) -> int:
 
 
 def descent_tasks() -> dict[Key, Task]:
-    """The product of two large square matrices, then every contender on every problem, in each precision."""
+    """The product of two large square matrices, then the contenders of every case, in each precision."""
     tasks: dict[Key, Task] = {}
     for dtype in DTYPES:
         tasks[dtype, "gemm"] = Task(partial(_products, dtype), 2.0 * GEMM_SIZE**3)
-        for problem in PROBLEMS:
-            models = [gaussian(problem, seed=seed) for seed in range(MODELS)]
-            for name, contender in CONTENDERS.items():
-                work = partial(contender, problem, models, dtype=dtype)
-                tasks[dtype, problem, name] = Task(lambda steps, work=work: work(steps=steps), MODELS)
+        for case in CASES:
+            models = [gaussian(case.problem, seed=seed) for seed in range(case.models)]
+            for name in case.contenders:
+                work = partial(CONTENDERS[name], case.problem, models, dtype=dtype)
+                tasks[dtype, case.problem, name] = Task(lambda steps, work=work: work(steps=steps), case.models)
     return tasks
 
 
 def descent_rows(found: Mapping[Key, np.ndarray]) -> Iterator[dict[str, object]]:
-    """Speed of every contender, against the first one and against the peak of the same round."""
-    first = next(iter(CONTENDERS))
-    for problem, dtype, name in itertools.product(PROBLEMS, DTYPES, CONTENDERS):
-        speed = found[dtype, problem, name]
-        yield {
-            "layers": problem.layers,
-            "width": problem.d,
-            "classes": problem.classes,
-            "samples": problem.samples,
-            "decay": problem.decay,
-            "models": MODELS,
-            "dtype": dtype,
-            "contender": name,
-            "model_steps_per_second": summary(speed),
-            "ratio_to_loop": summary(speed / found[dtype, problem, first]),
-            "flops_per_model_step": flops(problem),
-            "share_of_peak": summary(speed * flops(problem) / found[dtype, "gemm"]),
-        }
+    """Speed of every contender, against the loop and against the peak of the same round."""
+    for case, dtype in itertools.product(CASES, DTYPES):
+        for name in case.contenders:
+            speed = found[dtype, case.problem, name]
+            yield {
+                **size(case.problem),
+                "models": case.models,
+                "dtype": dtype,
+                "contender": name,
+                "engine": _engine_name(case, name, dtype),
+                "model_steps_per_second": summary(speed),
+                "ratio_to_loop": summary(speed / found[dtype, case.problem, "loop"]),
+                "flops_per_model_step": flops(case.problem),
+                "share_of_peak": summary(speed * flops(case.problem) / found[dtype, "gemm"]),
+            }
+
+
+def size(problem: Problem) -> dict[str, object]:
+    """The problem in a row of a table."""
+    return {
+        "layers": problem.layers,
+        "width": problem.d,
+        "classes": problem.classes,
+        "samples": problem.samples,
+        "decay": problem.mean_decay,
+    }
+
+
+def _engine_name(case: Case, name: str, dtype: str) -> str | None:
+    """What the contender runs, where that is an engine."""
+    if name not in ENGINES:
+        return None
+    return engine_choice(case.problem, name, seeds=case.models, dtype=dtype).engine.name
 
 
 def theory_tasks() -> dict[Key, Task]:
@@ -158,11 +187,12 @@ def theory_rows(found: Mapping[Key, np.ndarray]) -> Iterator[dict[str, object]]:
 
 
 def machine() -> dict[str, object]:
-    """What the times depend on: processor, cores and threads, versions."""
+    """What the times depend on: processor, cores, threads of torch and the kernel, other work, versions."""
     return {
         "cpu": _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         "numpy": np.__version__,

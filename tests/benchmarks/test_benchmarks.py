@@ -1,28 +1,45 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from benchmarks.__main__ import main
+from benchmarks.answer import answer
 from benchmarks.contenders import CONTENDERS, LEARNING_RATE, engine
-from benchmarks.measurement import DTYPES, PROBLEMS, Task, flops, speeds
+from benchmarks.measurement import CASES, DTYPES, Task, flops, size, speeds
+from benchmarks.targets import TARGETS, target_rows
 from torch.utils.flop_counter import FlopCounterMode
 
-from deepcollapse.simulate import gaussian
+from deepcollapse.errors import CompilerError
+from deepcollapse.simulate import gaussian, simulate
+from deepcollapse.simulate.kernel import compiler
 from deepcollapse.ufm import Problem, regularised_loss
 from simulate.oracle import trained
 
+try:
+    compiler()
+    compiled = True
+except CompilerError:
+    compiled = False
 
+needs_compiler = pytest.mark.skipif(not compiled, reason="no C++ compiler")
+
+
+@needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("contender", CONTENDERS.values(), ids=CONTENDERS)
-@pytest.mark.parametrize("problem", PROBLEMS, ids=str)
-def test_every_contender_takes_the_same_steps(problem, contender, dtype):
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [pytest.param(case, name, id=f"{case.problem.d}-{name}") for case in CASES for name in case.contenders],
+)
+def test_every_contender_takes_the_same_steps(case, name, dtype):
+    problem, contender, steps = case.problem, CONTENDERS[name], 20 if case.problem.d < 100 else 4
     models = [gaussian(problem, seed=seed) for seed in range(3)]
-    expected = [regularised_loss(trained(model, problem, lr=LEARNING_RATE, steps=20), problem) for model in models]
-    found = [regularised_loss(model, problem) for model in contender(problem, models, dtype=dtype, steps=20)]
-    rounding = 1000 * torch.finfo(getattr(torch, dtype)).eps  # 20 steps of sums over at most 70 terms each
+    expected = [regularised_loss(trained(model, problem, lr=LEARNING_RATE, steps=steps), problem) for model in models]
+    found = [regularised_loss(model, problem) for model in contender(problem, models, dtype=dtype, steps=steps)]
+    rounding = 1000 * torch.finfo(getattr(torch, dtype)).eps  # at most 20 steps of sums over at most 256 terms each
     np.testing.assert_allclose(found, expected, rtol=rounding)
-    one_less = contender(problem, models, dtype=dtype, steps=19)
+    one_less = contender(problem, models, dtype=dtype, steps=steps - 1)
     short = np.array([regularised_loss(model, problem) for model in one_less])
     assert (np.abs(short / expected - 1.0) > 2 * rounding).all()
 
@@ -40,7 +57,7 @@ def counted_flops(problem, models, steps):
     """What torch sees: the flops of the steps, and those of one measurement."""
     in_place = {torch.ops.aten.baddbmm_: lambda _, a, b, **settings: 2 * a[0] * a[1] * a[2] * b[2]}
     with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-        engine(problem, models, dtype="float64", steps=steps)
+        engine(problem, models, name="torch", dtype="float64", steps=steps)
     return counter.get_total_flops()
 
 
@@ -65,15 +82,16 @@ def result(table, rounds, tmp_path):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+@needs_compiler
 def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
     found = result("descent", 2, tmp_path)
-    assert found.keys() == {"machine", "rounds", "seconds", "gemm", "descent"}
-    assert found["machine"].keys() == {"cpu", "cores", "threads", "system", "python", "numpy", "torch"}
+    assert found.keys() == {"machine", "rounds", "seconds", "gemm", "descent", "targets"}
+    assert found["machine"].keys() == {"cpu", "cores", "threads", "load", "system", "python", "numpy", "torch"}
     assert found["gemm"].keys() == set(DTYPES)
-    assert len(found["descent"]) == len(PROBLEMS) * len(DTYPES) * len(CONTENDERS)
+    assert len(found["descent"]) == len(DTYPES) * sum(len(case.contenders) for case in CASES)
     for row in found["descent"]:
         assert row.keys() == {
-            *("layers", "width", "classes", "samples", "decay", "models", "dtype", "contender"),
+            *("layers", "width", "classes", "samples", "decay", "models", "dtype", "contender", "engine"),
             *("model_steps_per_second", "ratio_to_loop", "flops_per_model_step", "share_of_peak"),
         }
         speed, peak = (row["model_steps_per_second"], found["gemm"][row["dtype"]])
@@ -82,8 +100,53 @@ def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
         assert speed["lower"] <= speed["median"] <= speed["upper"]
         if row["contender"] == "loop":
             assert row["ratio_to_loop"] == {"median": 1.0, "lower": 1.0, "upper": 1.0, "rounds": [1.0, 1.0]}
+    assert {row["engine"] for row in found["descent"] if row["contender"] == "auto"} == {
+        "torch float32 cpu",
+        "torch float64 cpu",
+    }
     printed = capsys.readouterr().out
-    assert all(name in printed for name in (*CONTENDERS, "gemm float32", "L=2 d=70 K=10 n=5"))
+    threads = f"gemm float32, 1024 x 1024, threads {torch.get_num_threads()}"
+    assert all(name in printed for name in (*CONTENDERS, threads, "L=2 d=70 K=10 n=5"))
+    assert all(row["cause"] is None or row["cause"] in printed for row in found["targets"])
+
+
+def test_a_target_says_how_much_is_missing_and_why():
+    """Medians of 90 %, 100 % and 110 % of the target in turn."""
+    rows, fractions = {}, {}
+    for count, target in enumerate(TARGETS):
+        row = rows.setdefault(
+            (target.problem, target.dtype),
+            {**size(target.problem), "dtype": target.dtype, "contender": target.contender},
+        )
+        fractions[target] = (0.9, 1.0, 1.1)[count % 3]
+        row[target.quantity] = {"median": fractions[target] * target.least}
+    for target, row in zip(TARGETS, target_rows(rows.values()), strict=True):
+        assert (row["width"], row["dtype"], row["target"]) == (target.problem.d, target.dtype, target.least)
+        assert row["found"] == fractions[target] * target.least
+        assert row["shortfall"] == pytest.approx(max(0.0, 1.0 - fractions[target]), abs=1e-12)
+        assert row["cause"] == (target.cause if fractions[target] < 1.0 else None)
+
+
+def test_the_answer_is_that_of_simulate():
+    problem = Problem(classes=3, layers=1, width=3, decay=0.05)
+    found = answer(problem, seeds=5, rounds=3, seconds=1e-6)
+    expected = simulate(problem, seeds=5, lr=LEARNING_RATE)
+    assert found["rate"] == expected.dnc().value
+    assert found["statuses"] == {"converged": expected.converged, "not converged": expected.not_converged}
+    assert (found["steps"], found["longest"]) == (expected.steps.sum(), expected.steps.max())
+    assert len(found["loop_seconds"]["rounds"]) == 4
+    ratios = np.array(found["loop_seconds"]["rounds"]) / found["seconds"]
+    assert found["ratio"]["rounds"] == pytest.approx(ratios, rel=1e-12)
+
+
+def test_an_answer_without_a_converged_run_is_printed(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("benchmarks.__main__.QUESTION", Problem(classes=3, layers=1, width=3, decay=0.05))
+    monkeypatch.setattr("benchmarks.__main__.answer", partial(answer, steps_max=1))
+    found = result("answer", 1, tmp_path)
+    assert found["answer"]["rate"] is None
+    printed = capsys.readouterr().out
+    assert "Rate of collapse at L=1 d=3 K=3 n=1, 64 seeds: - (nothing converged)" in printed
+    assert "64 steps, the longest run 1" in printed
 
 
 @pytest.mark.slow  # two searches with every array checked
