@@ -74,6 +74,13 @@ def test_starts_and_steps_are_chosen_and_reported(document, arguments, initialis
     assert found["converged"] == 6
 
 
+def test_a_stable_learning_rate_is_chosen(document):
+    found = document("--lr", "auto")
+    assert found["lr"] > 0.5
+    assert found["converged"] == 6
+    assert document("--lr", "auto", "--optimiser", "momentum")["lr"] < found["lr"]
+
+
 def test_an_interrupted_simulation_goes_on(called, document, monkeypatch, tmp_path):
     path = tmp_path / "runs.jsonl"
     whole = document()
@@ -117,6 +124,7 @@ def test_an_interrupted_simulation_goes_on(called, document, monkeypatch, tmp_pa
         (["--optimiser", "momentum", "--beta", "2"], "beta: expected a number"),
         (["--optimiser", "adam", "--engine", "cpu"], "optimiser: expected plain gradient descent for the compiled"),
         (["--accelerate", "balance", "--activation", "relu"], "activation: expected"),
+        (["--lr", "auto", "--optimiser", "adam"], "optimiser: expected one whose steps grow with the gradient"),
         (["--keep", "/nowhere/runs"], "keep: expected a file that can be read and written, but found /nowhere/runs"),
     ],
 )

@@ -7,10 +7,21 @@ from cyclopts import Parameter
 
 from deepcollapse.cli.model import Whole
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate import Adam, Descent, GradientDescent, Initialisation, Momentum, Optimiser, descent
+from deepcollapse.simulate import (
+    Adam,
+    Descent,
+    GradientDescent,
+    Initialisation,
+    Momentum,
+    Optimiser,
+    descent,
+    stable_lr,
+)
 from deepcollapse.ufm import Problem
 
 __all__ = ["Rule", "Start"]
+
+_FOLLOWED = 4  # starts on whose way the curvature is measured; the peaks of others differ by less than the margin
 
 
 @Parameter(name="*")
@@ -35,8 +46,8 @@ class Start:
 class Rule:
     """How runs step, and when they end."""
 
-    lr: float = 0.5
-    "Learning rate."
+    lr: float | Literal["auto"] = 0.5
+    "Learning rate; auto takes half of what is stable at the largest curvature on the way from the first four starts."
     optimiser: Literal["gd", "momentum", "adam"] = "gd"
     "Plain gradient descent, heavy ball, or Adam; the decay is part of the gradient."
     beta: float | None = None
@@ -46,9 +57,12 @@ class Rule:
     tol: float | None = None
     "A run has converged when the norm of its gradient is at most this; default 1e-6, less for tiny decay."
 
-    def descent(self, problem: Problem) -> Descent:
+    def descent(self, problem: Problem, initialisation: Initialisation) -> Descent:
         """The rule for a problem; raises InvalidInputError for numbers out of range."""
-        return descent(problem, self.lr, tolerance=self.tol, steps_max=self.steps_max, optimiser=self._optimiser())
+        optimiser, lr = self._optimiser(), self.lr
+        if lr == "auto":
+            lr = stable_lr(problem, initialisation.starts(problem, range(_FOLLOWED)), optimiser=optimiser).lr
+        return descent(problem, lr, tolerance=self.tol, steps_max=self.steps_max, optimiser=optimiser)
 
     def _optimiser(self) -> Optimiser:
         if self.optimiser == "momentum":

@@ -58,7 +58,7 @@ def simulate(
         json: write one JSON document to standard output.
     """
     problem, law = model.problem(), start.initialisation()
-    descent = rule.descent(problem)
+    descent = rule.descent(problem, law)
     _expect_repeats({"audit": audit, "watch": watch}, seeds=seeds, accelerate=accelerate)
     plan = partial(
         planned_engine,

@@ -15,6 +15,7 @@ from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
 from deepcollapse.simulate.rate import Rate, rate
 from deepcollapse.simulate.simulation import Ledger, simulate
 from deepcollapse.simulate.stability import Stability, endpoint_stability, stabilities
+from deepcollapse.simulate.step_size import StableRate, stable_lr
 from deepcollapse.simulate.torch_engine import TorchEngine
 from deepcollapse.simulate.trajectory import Snapshot, Trajectory, trajectories
 
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "Snapshot",
     "Stability",
+    "StableRate",
     "TorchEngine",
     "Trajectory",
     "Verdict",
@@ -56,5 +58,6 @@ __all__ = [
     "rate",
     "simulate",
     "stabilities",
+    "stable_lr",
     "trajectories",
 ]

@@ -10,10 +10,14 @@ from jaxtyping import Float, Int
 from deepcollapse.simulate.classify import Verdict
 from deepcollapse.simulate.engine import Descent
 from deepcollapse.simulate.initialise import Initialisation
+from deepcollapse.simulate.optimiser import Adam
 from deepcollapse.simulate.rate import Rate, rate
+from deepcollapse.simulate.step_size import stable_lr
 from deepcollapse.ufm import Problem
 
 __all__ = ["Ensemble", "Run"]
+
+_FOLLOWED = 2  # diverged runs whose way is looked at for a safe learning rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +178,7 @@ class Ensemble:
         lines = []
         if self.diverged:
             lines.append(
-                f"lr: {len(self.diverged)} of {self.runs} runs diverged at {self.descent.lr:g}; "
-                f"use {self.descent.lr / 2:g} or less"
+                f"lr: {len(self.diverged)} of {self.runs} runs diverged at {self.descent.lr:g}; {self._safe_lr()}"
             )
         if self.not_converged:
             lines.append(
@@ -187,6 +190,15 @@ class Ensemble:
                 f"interrupted: {self.interrupted} of {self.runs} runs have no end; go on with seeds=ensemble.unfinished"
             )
         return tuple(lines)
+
+    def _safe_lr(self) -> str:
+        """From the curvature on the way of some diverged runs; Adam's steps do not depend on it."""
+        half, optimiser = self.descent.lr / 2, self.descent.optimiser
+        if isinstance(optimiser, Adam):
+            return f"use {half:.3g} or less"
+        starts = self.initialisation.starts(self.problem, self.diverged[:_FOLLOWED])
+        stable = stable_lr(self.problem, starts, optimiser=optimiser)
+        return f"use {min(half, stable.lr):.3g} or less: {stable.reason}"
 
     def as_json(self) -> dict[str, object]:
         """The ensemble in plain types; ``losses`` has one entry per run, by seed, None without an end."""
