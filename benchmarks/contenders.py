@@ -8,8 +8,9 @@ differentiating its quadratic term, the cheaper of the two ways to write them.
 import functools
 import multiprocessing
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from operator import attrgetter
 
 import numpy as np
@@ -20,7 +21,18 @@ from torch.func import grad, vmap
 from deepcollapse.simulate import Descent, engine_choice
 from deepcollapse.ufm import Factors, Problem
 
-__all__ = ["CONTENDERS", "ENGINES", "LEARNING_RATE", "Contender", "engine", "loop", "two_loops", "vectorised"]
+__all__ = [
+    "CONTENDERS",
+    "ENGINES",
+    "LEARNING_RATE",
+    "LOOPS",
+    "Contender",
+    "engine",
+    "loop",
+    "torch_threads",
+    "two_loops",
+    "vectorised",
+]
 
 Contender = Callable[..., list[Factors | None]]
 """Called as contender(problem, models, dtype=..., steps=...); one decay for all factors; None where a run diverged."""
@@ -28,18 +40,21 @@ Contender = Callable[..., list[Factors | None]]
 LEARNING_RATE = 0.5
 
 
-def loop(problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int) -> list[Factors | None]:
-    """The loop one would write: model after model, autograd and torch's own optimiser."""
+def loop(
+    problem: Problem, models: Sequence[Factors], *, dtype: str, steps: int, threads: int | None = 1
+) -> list[Factors | None]:
+    """The loop one would write: model after model, autograd and torch's own optimiser; None is torch's threads."""
     labels = torch.from_numpy(problem.labels)
     ends = []
-    for model in models:
-        leaves = [torch.tensor(factor, dtype=getattr(torch, dtype), requires_grad=True) for factor in model]
-        optimiser = torch.optim.SGD(leaves, lr=LEARNING_RATE, weight_decay=problem.mean_decay)
-        for _ in range(steps):
-            optimiser.zero_grad()
-            _data_loss(leaves, labels).backward()
-            optimiser.step()
-        ends.append(tuple(leaf.detach().double().numpy() for leaf in leaves))
+    with torch_threads(threads):
+        for model in models:
+            leaves = [torch.tensor(factor, dtype=getattr(torch, dtype), requires_grad=True) for factor in model]
+            optimiser = torch.optim.SGD(leaves, lr=LEARNING_RATE, weight_decay=problem.mean_decay)
+            for _ in range(steps):
+                optimiser.zero_grad()
+                _data_loss(leaves, labels).backward()
+                optimiser.step()
+            ends.append(tuple(leaf.detach().double().numpy() for leaf in leaves))
     return ends
 
 
@@ -73,13 +88,30 @@ def engine(problem: Problem, models: Sequence[Factors], *, name: str, dtype: str
 
 ENGINES = ("torch", "cpu", "auto")
 
+LOOPS = ("loop", "threaded")
+
 CONTENDERS: dict[str, Contender] = {
     "loop": loop,
+    "threaded": functools.partial(loop, threads=None),
     "two loops": two_loops,
     "vmap": vectorised,
     **{name: functools.partial(engine, name=name) for name in ENGINES},
 }
-"""The first is what the others are compared with."""
+"""The others are compared with the faster of ``LOOPS``, the loop in one process with one thread and with torch's.
+
+Where other work goes on, torch's threads wait for each other and can make the loop ten times slower.
+"""
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """So many threads of torch, for as long as the block lasts; None leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @functools.cache

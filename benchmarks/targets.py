@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.measurement import CASES, DTYPES, size
 from deepcollapse.ufm import Problem
 
-__all__ = ["TARGETS", "Target", "target_rows"]
+__all__ = ["TARGETS", "Target", "target_rows", "unmet"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Target:
     cause: str
 
 
+_THREADS = 2
+_QUIET = 0.3  # load average of the last minute
 _SHARE = 0.65
 _RATIOS = (
     {"float32": 70.0, "float64": 45.0},
@@ -70,6 +72,16 @@ def _targets() -> Iterator[Target]:
 
 
 TARGETS = tuple(_targets())
+
+
+def unmet(machine: Mapping) -> list[str]:
+    """What of the conditions of the targets does not hold; where anything is listed, a shortfall means little."""
+    found = []
+    if machine["threads"] != _THREADS:
+        found.append(f"{machine['threads']} threads instead of {_THREADS}")
+    if (machine["load"] or 0.0) > _QUIET:
+        found.append(f"the machine was busy: load {machine['load']:.1f} at the start")
+    return found
 
 
 def target_rows(rows: Iterable[Mapping]) -> Iterator[dict[str, object]]:

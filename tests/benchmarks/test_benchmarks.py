@@ -1,3 +1,4 @@
+import itertools
 import json
 from functools import partial
 
@@ -6,9 +7,9 @@ import pytest
 import torch
 from benchmarks.__main__ import main
 from benchmarks.answer import answer
-from benchmarks.contenders import CONTENDERS, LEARNING_RATE, engine
-from benchmarks.measurement import CASES, DTYPES, Task, flops, size, speeds
-from benchmarks.targets import TARGETS, target_rows
+from benchmarks.contenders import CONTENDERS, LEARNING_RATE, LOOPS, engine, loop, torch_threads
+from benchmarks.measurement import CASES, DTYPES, Task, flops, peak, size, speeds
+from benchmarks.targets import TARGETS, target_rows, unmet
 from torch.utils.flop_counter import FlopCounterMode
 
 from deepcollapse.errors import CompilerError
@@ -98,8 +99,10 @@ def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
         share = np.array(speed["rounds"]) * row["flops_per_model_step"] / peak["rounds"]
         assert row["share_of_peak"]["rounds"] == pytest.approx(share, rel=1e-12)
         assert speed["lower"] <= speed["median"] <= speed["upper"]
-        if row["contender"] == "loop":
-            assert row["ratio_to_loop"] == {"median": 1.0, "lower": 1.0, "upper": 1.0, "rounds": [1.0, 1.0]}
+    for case, dtype in itertools.product(CASES, DTYPES):
+        place = {**size(case.problem), "dtype": dtype}
+        loops = [row for row in found["descent"] if row["contender"] in LOOPS and place.items() <= row.items()]
+        assert np.max([row["ratio_to_loop"]["rounds"] for row in loops], axis=0).tolist() == [1.0, 1.0]
     assert {row["engine"] for row in found["descent"] if row["contender"] == "auto"} == {
         "torch float32 cpu",
         "torch float64 cpu",
@@ -107,7 +110,28 @@ def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
     printed = capsys.readouterr().out
     threads = f"gemm float32, 1024 x 1024, threads {torch.get_num_threads()}"
     assert all(name in printed for name in (*CONTENDERS, threads, "L=2 d=70 K=10 n=5"))
-    assert all(row["cause"] is None or row["cause"] in printed for row in found["targets"])
+    assert all(row["cause"] is None or row["cause"] in printed for row in found["targets"]["rows"])
+
+
+def test_threads_that_wait_for_each_other_are_no_peak(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 4)
+    found = {("float32", "gemm", 1): np.array([10.0, 10.0]), ("float32", "gemm", 4): np.array([36.0, 44.0])}
+    assert peak(found, "float32").tolist() == [40.0, 44.0]
+
+
+def test_the_loop_gives_its_threads_back(monkeypatch):
+    during = []
+    monkeypatch.setattr("benchmarks.contenders._data_loss", lambda *_: during.append(torch.get_num_threads()) or 1 / 0)
+    with torch_threads(3):
+        with pytest.raises(ZeroDivisionError):
+            loop(CASES[2].problem, [gaussian(CASES[2].problem, seed=0)], dtype="float64", steps=1)
+        assert (during, torch.get_num_threads()) == ([1], 3)
+
+
+def test_targets_have_conditions():
+    assert unmet({"threads": 2, "load": 0.1}) == unmet({"threads": 2, "load": None}) == []
+    busy = ["1 threads instead of 2", "the machine was busy: load 2.5 at the start"]
+    assert unmet({"threads": 1, "load": 2.5}) == busy
 
 
 def test_a_target_says_how_much_is_missing_and_why():
@@ -163,7 +187,7 @@ def test_a_tiny_run_of_the_theory(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rounds", "0"], "--rounds: expected a whole number >= 1, but found 0; 7 give quartiles"),
+        (["--rounds", "0"], "--rounds: expected a whole number >= 1, but found 0; 5 give quartiles"),
         (["--seconds", "nan"], "--seconds: expected a number between 0 and 60, but found nan; 0.5 is usual"),
     ],
 )
