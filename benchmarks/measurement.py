@@ -5,6 +5,7 @@ compared within a round; what is reported is the median over the rounds, with th
 """
 
 import itertools
+import math
 import os
 import platform
 import time
@@ -86,13 +87,23 @@ class Task:
         return time.perf_counter() - start
 
 
-def speeds(tasks: Mapping[Key, Task], *, rounds: int, seconds: float) -> dict[Key, np.ndarray]:
-    """Units per second of every task in every round, each measured for about ``seconds`` or one repetition."""
+def speeds(
+    tasks: Mapping[Key, Task], *, rounds: int, seconds: float, budget: float = math.inf
+) -> dict[Key, np.ndarray]:
+    """Units per second of every task in every round, each measured for about ``seconds`` or one repetition.
+
+    There are fewer rounds where a busy machine takes longer than ``budget`` seconds; the first one is always finished,
+    and of a later one nothing is kept unless all of it is there.
+    """
+    deadline = time.perf_counter() + budget
     repetitions = {key: _repetitions(task, seconds) for key, task in tasks.items()}
-    found = {key: np.empty(rounds) for key in tasks}
+    found: list[float] = []
     for turn, (key, task) in itertools.product(range(rounds), tasks.items()):
-        found[key][turn] = repetitions[key] * task.amount / task.seconds(repetitions[key])
-    return found
+        if turn and time.perf_counter() > deadline:
+            break
+        found.append(repetitions[key] * task.amount / task.seconds(repetitions[key]))
+    table = np.reshape(found[: len(found) // len(tasks) * len(tasks)], (-1, len(tasks)))
+    return dict(zip(tasks, table.T, strict=True))
 
 
 def _repetitions(task: Task, seconds: float) -> int:

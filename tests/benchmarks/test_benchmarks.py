@@ -77,6 +77,22 @@ def test_speed_is_work_over_time(monkeypatch):
     assert calls[-4:] == [(0.25, 8), (8.0, 1)] * 2  # in turn, two seconds or one repetition each
 
 
+@pytest.mark.parametrize(("budget", "rounds"), [(0.0, 1), (20.0, 1), (25.5, 2), (31.0, 3), (1000.0, 4)])
+def test_a_round_is_whole_or_left_out(monkeypatch, budget, rounds):
+    """Two tasks of 4 and 2 seconds: warm-up takes 12 (each is called twice), and a round 6."""
+    clock, order = [0.0], itertools.count(1)
+
+    def work(cost):
+        clock[0] += cost
+        next(order)
+
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    tasks = {(cost,): Task(lambda _, cost=cost: work(cost), cost * cost) for cost in (4.0, 2.0)}
+    found = speeds(tasks, rounds=4, seconds=1.0, budget=budget)
+    assert {key: value.tolist() for key, value in found.items()} == {(4.0,): [4.0] * rounds, (2.0,): [2.0] * rounds}
+    assert next(order) - 1 <= 4 + 2 * (rounds + 1)  # at most one round more was begun
+
+
 def result(table, rounds, tmp_path):
     file = tmp_path / "result.json"
     main([table, "--rounds", str(rounds), "--seconds", "1e-6", "--json", str(file)])
