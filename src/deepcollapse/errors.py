@@ -7,6 +7,7 @@ __all__ = [
     "CompilerError",
     "ConvergenceError",
     "DeepcollapseError",
+    "DownloadError",
     "InvalidInputError",
     "MissingExtraError",
     "TooLargeError",
@@ -32,6 +33,10 @@ class ConvergenceError(DeepcollapseError, RuntimeError):
 
 class CompilerError(DeepcollapseError, RuntimeError):
     """A compiled part could not be built on this machine; the message names the remedy."""
+
+
+class DownloadError(DeepcollapseError, OSError):
+    """A file could not be fetched; the message names it and the folder where it is expected."""
 
 
 class MissingExtraError(DeepcollapseError, ImportError):

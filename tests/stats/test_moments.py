@@ -1,6 +1,8 @@
 """Class moments against sums in rational arithmetic, over spreads of nine orders of magnitude."""
 
+import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
-from deepcollapse.stats import ClassMoments, class_moments, moments
+from deepcollapse.stats import ClassMoments, class_moments, sums
 
 
 @st.composite
@@ -38,9 +40,9 @@ def assert_same(found: ClassMoments, expected: ClassMoments, *, size: float) -> 
     np.testing.assert_allclose(found.means, expected.means, rtol=0, atol=unit * size)
     deviation = np.sqrt(expected.scatter.trace())
     slack = unit * (expected.scatter.trace() + np.sqrt(expected.total) * size * deviation)
-    np.testing.assert_allclose(
-        found.scatter, expected.scatter, rtol=0, atol=slack + expected.total * (unit * size) ** 2
-    )
+    slack += expected.total * (unit * size) ** 2
+    np.testing.assert_allclose(found.scatter, expected.scatter, rtol=0, atol=slack)
+    np.testing.assert_allclose(found.spreads, expected.spreads, rtol=0, atol=slack)
     assert found.resolution == expected.resolution
 
 
@@ -53,6 +55,8 @@ def test_equals_the_definition(data: tuple):
     np.testing.assert_allclose(found.means, means, rtol=4e-16 * labels.size, atol=1e-14)
     np.testing.assert_allclose(found.scatter, scatter, rtol=0, atol=4e-16 * labels.size * scatter.trace())
     np.testing.assert_allclose(found.within, scatter / labels.size, rtol=0, atol=4e-16 * scatter.trace())
+    spreads = [naive(features[labels == k], 0 * labels[labels == k], 1)[1].trace() for k in range(classes)]
+    np.testing.assert_allclose(found.spreads, spreads, rtol=4e-16 * labels.size)
     assert found.resolution == np.abs(features).max() * 2.0**-52
     assert (found.classes, found.width, found.total) == (classes, features.shape[1], labels.size)
 
@@ -74,18 +78,19 @@ def test_blocks_do_not_show(data: tuple):
     features, labels, classes = data
     whole = class_moments(features, labels, classes=classes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(moments, "_BLOCK_ROWS", 5)
+        patch.setattr(sums, "_BLOCK_ROWS", 5)
         assert_same(class_moments(features, labels, classes=classes), whole, size=np.abs(features).max())
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6, 1e-30])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_collapsed_features_have_exactly_no_scatter(offset: float, dtype: type, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(moments, "_BLOCK_ROWS", 8)
+    monkeypatch.setattr(sums, "_BLOCK_ROWS", 8)
     means = np.random.default_rng(0).standard_normal((3, 5))
     features = np.repeat((0.01 * means + min(offset, 6e4 if dtype == np.float16 else offset)).astype(dtype), 7, axis=0)
     found = class_moments(features, np.repeat(np.arange(3), 7), classes=3)
     np.testing.assert_array_equal(found.scatter, 0.0)
+    np.testing.assert_array_equal(found.spreads, 0.0)
     np.testing.assert_array_equal(found.means, features[::7].astype(float))
 
 
@@ -96,6 +101,88 @@ def test_an_offset_that_loses_no_digits_changes_nothing():
     plain, shifted = (class_moments(x, labels, classes=4) for x in (grid, grid + 1e6))
     np.testing.assert_array_equal(shifted.scatter, plain.scatter)
     np.testing.assert_allclose(shifted.centred_means(), plain.centred_means(), rtol=0, atol=1e-9)
+
+
+@given(st.integers(3, 100), st.integers(0, 2**32))
+def test_a_first_sample_far_from_its_class_is_no_worse_than_its_share(count: int, seed: int):
+    features = np.random.default_rng(seed).standard_normal((count, 3))
+    features[0] = 1e9
+    found = class_moments(features, np.append(np.zeros(count - 1, dtype=int), 1), classes=2)
+    means, scatter = naive(features[:-1], np.zeros(count - 1, dtype=int), 1)
+    # up to n terms of size 1e9 (squared 3e18, about the trace) with up to n roundings each
+    slack = count * 2.0**-53
+    np.testing.assert_allclose(found.means[:1], means, rtol=0, atol=slack * 1e9)
+    np.testing.assert_allclose(found.scatter, scatter, rtol=0, atol=slack * count * scatter.trace())
+
+
+def test_without_the_scatter_matrix_all_else_is_the_same():
+    rng = np.random.default_rng(4)
+    features, labels = rng.standard_normal((30, 5)), np.arange(30) % 3
+    full, light = (class_moments(features, labels, classes=4, scatter=kept) for kept in (True, False))
+    assert light.scatter is None
+    for name in ("counts", "means", "spreads"):
+        np.testing.assert_array_equal(getattr(light, name), getattr(full, name))
+    halves = [
+        class_moments(features[half], labels[half], classes=4, scatter=False) for half in np.split(np.arange(30), 2)
+    ]
+    merged = halves[0].merge(halves[1])
+    assert merged.scatter is None
+    np.testing.assert_allclose(merged.spreads, full.spreads, rtol=1e-14)
+    with pytest.raises(
+        InvalidInputError, match=r"within: expected the scatter matrix, but found traces only; take the"
+    ):
+        _ = light.within
+    with pytest.raises(InvalidInputError, match=r"merge: expected a scatter matrix in both or in neither"):
+        full.merge(light)
+
+
+def test_wide_features_need_no_square_matrix():
+    features = np.random.default_rng(5).standard_normal((6, 200_000)).astype(np.float32)  # d x d would be 320 GB
+    found = class_moments(features, np.arange(6) % 2, classes=2, scatter=False)
+    expected = [np.square(features[k::2] - features[k::2].astype(float).mean(axis=0)).sum() for k in range(2)]
+    np.testing.assert_allclose(found.spreads, expected, rtol=1e-10)
+
+
+def test_empty_classes_are_dropped():
+    features = np.random.default_rng(6).standard_normal((9, 3))
+    labels = np.array([1, 1, 4, 4, 4, 5, 5, 5, 5])
+    found = class_moments(features, labels, classes=7)
+    assert found.empty == (0, 2, 3, 6)
+    expected = class_moments(features, np.searchsorted([1, 4, 5], labels), classes=3)
+    assert found.present().empty == ()
+    for name in ("counts", "means", "scatter", "resolution", "spreads"):
+        np.testing.assert_array_equal(getattr(found.present(), name), getattr(expected, name))
+    alone = class_moments(features, np.full(9, 3), classes=7)
+    with pytest.raises(InvalidInputError, match=r"classes: expected samples of at least 2, but found only of \[3\]"):
+        alone.present()
+
+
+def test_memory_mapped_features(tmp_path: Path):
+    rng = np.random.default_rng(7)
+    features, labels = rng.standard_normal((2500, 8)).astype(np.float32), rng.integers(0, 5, 2500)
+    np.save(tmp_path / "features.npy", features)
+    mapped = class_moments(np.load(tmp_path / "features.npy", mmap_mode="r"), labels, classes=5)
+    np.testing.assert_array_equal(mapped.scatter, class_moments(features, labels, classes=5).scatter)
+
+
+def test_memory_beside_the_features_is_a_block():
+    features = np.zeros((60_000, 64), dtype=np.float32)
+    labels = np.arange(60_000) % 10
+    class_moments(features[:2000], labels[:2000], classes=10)
+    tracemalloc.start()
+    class_moments(features, labels, classes=10)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (
+        peak < 4 * 1024 * 64 * 8 + 2**20
+    )  # four blocks of 1,024 rows in float64; a copy of the features is 15 times that
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint64])
+def test_labels_of_any_integer_type(dtype: type):
+    features, labels = np.random.default_rng(8).standard_normal((20, 2)), np.arange(20) % 3
+    found = class_moments(features, labels.astype(dtype), classes=3)
+    np.testing.assert_array_equal(found.scatter, class_moments(features, labels, classes=3).scatter)
 
 
 def test_float32_features_are_widened_before_anything_is_summed():
@@ -140,10 +227,38 @@ def test_an_empty_class_is_named():
         found.centred_means()
 
 
+HALF_INFINITE = np.array([[1.0], [np.inf]], dtype=np.float16)
 BAD = [
+    (np.zeros((2, 1), dtype=int), np.array([0, 1]), 2, r"features: expected floating-point numbers, but found int64"),
+    (
+        np.zeros((2, 1, 3)),
+        np.array([0, 1]),
+        2,
+        r"one row per sample, N x d, but found shape \(2, 1, 3\); flatten or pool",
+    ),
+    (np.zeros((2, 0)), np.array([0, 1]), 2, r"one row per sample, N x d, but found shape \(2, 0\)"),
+    (
+        np.zeros((2, 1)),
+        np.eye(2, dtype=int),
+        2,
+        r"one number per sample, but found shape \(2, 2\) for 2 samples; pass cl",
+    ),
+    (
+        HALF_INFINITE,
+        np.array([0, 1]),
+        2,
+        r"found inf at \(1, 0\), .* float16 overflows beyond 65504, compute .* float32",
+    ),
+    (HALF_INFINITE.astype(np.float32), np.array([0, 1]), 2, r"found inf at \(1, 0\), .*; remove those samples"),
+    (HALF_INFINITE * np.float16("nan"), np.array([0, 1]), 2, r"found nan at \(0, 0\), .*; remove those samples"),
     (np.zeros((2, 1)), np.array([0, 1]), 1, r"classes: expected at least 2, but found 1"),
-    (np.zeros((2, 1)), np.array([0]), 2, r"found 1 labels and 2 samples"),
-    (np.zeros((0, 1)), np.zeros(0, dtype=int), 2, r"found 0 labels and 0 samples"),
+    (
+        np.zeros((2, 1)),
+        np.array([0]),
+        2,
+        r"labels: expected one number per sample, but found shape \(1,\) for 2 samples",
+    ),
+    (np.zeros((0, 1)), np.zeros(0, dtype=int), 2, r"features: expected at least one sample, but found none"),
     (np.zeros((2, 1)), np.array([0.0, 1.0]), 2, r"labels: expected whole numbers, but found float64"),
     (np.zeros((2, 1)), np.array([True, False]), 2, r"labels: expected whole numbers, but found bool"),
     (np.zeros((2, 1)), np.array([0, 2]), 2, r"labels: expected 0 to 1, but found 0 to 2"),
@@ -160,7 +275,7 @@ def test_bad_input(features: np.ndarray, labels: np.ndarray, classes: int, messa
 
 
 def test_the_index_of_a_bad_entry_counts_from_the_first_row(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(moments, "_BLOCK_ROWS", 4)
+    monkeypatch.setattr(sums, "_BLOCK_ROWS", 4)
     features = np.zeros((10, 2))
     features[9, 1] = -np.inf
     with pytest.raises(InvalidInputError, match=r"found -inf at \(9, 1\)"):
