@@ -1,5 +1,7 @@
 """The definitions of the collapse metrics, written out with loops and dense matrices."""
 
+from itertools import permutations
+
 import numpy as np
 
 
@@ -26,3 +28,46 @@ def trace_nc1(features: np.ndarray, labels: np.ndarray, *, classes: int, rtol: f
     """tr(Sigma_W Sigma_B^+) with the d x d pseudo-inverse that drops eigenvalues below rtol^2 of the largest."""
     within, between = covariances(features, labels, classes=classes, centre=centre)
     return float(np.trace(within @ np.linalg.pinv(between, rcond=rtol**2, hermitian=True)))
+
+
+def loop_cdnv(features: np.ndarray, labels: np.ndarray, *, classes: int, ddof: int = 0) -> float:
+    """Mean of (v_k + v_l) / (2 ||mu_k - mu_l||^2) over ordered pairs."""
+    of = [features[labels == k] for k in range(classes)]
+    means = [x.mean(axis=0) for x in of]
+    variances = [sum(float((x - m) @ (x - m)) for x in xs) / (len(xs) - ddof) for xs, m in zip(of, means, strict=True)]
+    terms = [
+        (variances[k] + variances[l]) / (2.0 * float((means[k] - means[l]) @ (means[k] - means[l])))
+        for k in range(classes)
+        for l in range(classes)
+        if k != l
+    ]
+    return float(np.mean(terms))
+
+
+def simplex_gram(classes: int) -> np.ndarray:
+    """The Gram matrix of a simplex of K vectors, of norm one."""
+    gram = np.eye(classes) - np.ones((classes, classes)) / classes
+    return gram / np.linalg.norm(gram)
+
+
+def loop_nc4(features: np.ndarray, means: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> int:
+    """Samples for which the classifier and the nearest class mean agree, one by one."""
+    count = 0
+    for x in features:
+        logits = [float(w @ x) + b for w, b in zip(weight, bias, strict=True)]
+        distances = [float((x - m) @ (x - m)) for m in means]
+        count += int(np.argmax(logits)) == int(np.argmin(distances))
+    return count
+
+
+def loop_structure_distance(logits: np.ndarray, parts: list[np.ndarray]) -> float:
+    """Least distance at equal norm over all class permutations and a fine choice of scales of one or two parts."""
+    logits = logits - logits.mean(axis=0)
+    logits = logits / np.linalg.norm(logits)
+    angles = np.linspace(0.0, np.pi / 2, 2001) if len(parts) == 2 else np.zeros(1)
+    scales = np.stack([np.cos(angles), np.sin(angles)])[: len(parts)]
+    best = np.inf
+    for p in map(list, permutations(range(len(logits)))):
+        values = [float((logits[np.ix_(p, p)] * part).sum()) / np.linalg.norm(part) for part in parts]
+        best = min(best, float(np.sqrt(np.maximum(2.0 - 2.0 * (values @ scales), 0.0)).min()))
+    return best

@@ -1,6 +1,7 @@
 """NC1, its rank, and the quotient of traces against dense definitions."""
 
 import inspect
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
-from deepcollapse.metrics import between_class, nc1, variability_quotient
-from deepcollapse.stats import class_moments
+from deepcollapse.metrics import between_class, cdnv, nc1, variability_quotient
+from deepcollapse.stats import ClassMoments, class_moments
 from metrics.oracle import covariances, spread_features, trace_nc1
 
 SPREADS = st.integers(-9, 0).map(lambda exponent: 10.0**exponent)
@@ -92,6 +93,53 @@ def test_rank_deficient_means_in_both_precisions(rank: int, spread: float):
     assert between_class(wide).rank == between_class(narrow).rank == rank
     assert nc1(narrow) == pytest.approx(nc1(wide), rel=1e-3)
     assert nc1(wide) < rank * (spread * 100) ** 2  # what dividing by the noise of unused directions would exceed
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-4])
+def test_float32_agrees_where_unused_directions_hold_noise(spread: float):
+    rng = np.random.default_rng(7)
+    labels = np.arange(2000) % 10
+    means = rng.standard_normal((10, 5)) @ rng.standard_normal((5, 16))
+    features = means[labels] + spread * rng.standard_normal((2000, 16))
+    wide, narrow = (class_moments(features.astype(dtype), labels, classes=10) for dtype in (np.float64, np.float32))
+    assert between_class(wide).rank == between_class(narrow).rank
+    for metric in (nc1, variability_quotient, cdnv):
+        assert metric(narrow) == pytest.approx(metric(wide), rel=1e-3)
+
+
+@given(SEEDS, CLASSES, SPREADS)
+def test_parts_merge_in_any_order(rng: np.random.Generator, classes: int, spread: float):
+    features, labels = spread_features(rng, classes=classes, width=5, spread=spread)
+    whole = class_moments(features, labels, classes=classes)
+    assume(away_from_the_tolerance(features, labels, classes=classes, rtol=1e-3, centre="class"))
+    cuts = np.sort(rng.integers(1, labels.size, 2))
+    parts = [
+        class_moments(x, y, classes=classes)
+        for x, y in zip(np.split(features, cuts), np.split(labels, cuts), strict=True)
+        if y.size
+    ]
+    for order in (parts, parts[::-1]):
+        merged = reduce(ClassMoments.merge, order)
+        for metric in (nc1, variability_quotient, cdnv):
+            # means are rounded by 1e-16 relative to the entries, which shows in the spread; the condition of Sigma_B
+            # is at most 1e6 above the tolerance
+            assert metric(merged) == pytest.approx(metric(whole), rel=1e-8 + 1e-14 / spread)
+
+
+def test_between_spares_the_decomposition_and_changes_nothing():
+    features, labels = spread_features(np.random.default_rng(3), classes=5, width=6, spread=0.1)
+    moments = class_moments(features, labels, classes=5)
+    for centre in ("class", "sample"):
+        between = between_class(moments, rtol=0.1, centre=centre)
+        assert nc1(moments, between=between) == nc1(moments, rtol=0.1, centre=centre)
+
+
+def test_traces_have_a_quotient_but_no_nc1():
+    features, labels = spread_features(np.random.default_rng(4), classes=3, width=4, spread=0.1)
+    whole, traces = (class_moments(features, labels, classes=3, scatter=kept) for kept in (True, False))
+    assert variability_quotient(traces) == pytest.approx(variability_quotient(whole), rel=1e-12)
+    with pytest.raises(UndefinedError, match="nc1: expected moments with the scatter matrix, but found traces only"):
+        nc1(traces)
 
 
 def test_the_tolerance_decides_what_counts():

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
-from deepcollapse.metrics import equiangularity, equinorm
+from deepcollapse.metrics import equiangularity, equinorm, etf_error
 from deepcollapse.stats import class_moments
+from metrics.oracle import simplex_gram
 
 SEEDS = st.integers(0, 2**32).map(np.random.default_rng)
 SIZES = st.tuples(st.sampled_from([2, 3, 5, 10, 31]), st.sampled_from([1, 2, 8]))
@@ -72,11 +73,54 @@ def test_all_zeros_have_no_variation():
         equinorm(np.zeros((3, 2)))
 
 
-@pytest.mark.parametrize("metric", [equinorm, equiangularity])
+@given(SEEDS, SIZES, st.integers(-9, 9))
+def test_etf_error_equals_the_definition(rng: np.random.Generator, sizes: tuple[int, int], exponent: int):
+    vectors = 10.0**exponent * rng.standard_normal(sizes)
+    gram = vectors @ vectors.T
+    expected = np.linalg.norm(gram / np.linalg.norm(gram) - simplex_gram(sizes[0]))
+    # both sides round each of the K^2 entries, which are at most one, by a few eps
+    assert etf_error(vectors) == pytest.approx(expected, rel=1e-12, abs=1e-15 * sizes[0] * 4)
+
+
+@given(SEEDS, st.sampled_from([2, 3, 7, 100]), st.sampled_from([1e-200, 1e-9, 1.0, 1e200]))
+def test_etf_error_is_zero_on_a_simplex_of_any_size(rng: np.random.Generator, classes: int, size: float):
+    assert etf_error(size * simplex(classes, classes + 3, rng)) == pytest.approx(0.0, abs=1e-15 * classes)
+    uneven = simplex(classes, classes, rng) * np.append(np.ones(classes - 1), 2.0)[:, None]
+    assert etf_error(uneven) > 0.2 / classes  # equal angles are not enough
+
+
+@given(SEEDS, SIZES)
+def test_etf_error_is_invariant_and_at_most_the_root_of_two(rng: np.random.Generator, sizes: tuple[int, int]):
+    vectors = rng.standard_normal(sizes)
+    rotation, _ = np.linalg.qr(rng.standard_normal((sizes[1], sizes[1])))
+    found = etf_error(vectors)
+    assert etf_error(3.0 * vectors[::-1] @ rotation) == pytest.approx(found, rel=1e-11, abs=1e-13)
+    assert found <= math.sqrt(2) + 1e-12
+
+
+def test_etf_error_by_hand():
+    assert etf_error(np.ones((4, 1))) == pytest.approx(math.sqrt(2), rel=1e-14)  # orthogonal to the simplex
+    # <I, S> / (||I|| ||S||) = sqrt((K - 1) / K)
+    assert etf_error(np.eye(5)) == pytest.approx(math.sqrt(2 - 2 * math.sqrt(4 / 5)), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", [equinorm, etf_error])
+def test_float32_and_huge_or_tiny_vectors(metric):
+    vectors = np.random.default_rng(3).standard_normal((5, 4)).astype(np.float32)
+    assert metric(vectors) == metric(vectors.astype(np.float64))
+    for exponent in (-900, 900):
+        assert metric(np.ldexp(vectors.astype(np.float64), exponent)) == metric(vectors)
+
+
+def test_all_zeros_have_no_shape():
+    with pytest.raises(UndefinedError, match=r"vectors: expected one that is not zero, but found 3 zeros"):
+        etf_error(np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("metric", [equinorm, equiangularity, etf_error])
 def test_bad_input(metric):
-    with pytest.raises(
-        InvalidInputError, match=r"vectors: expected at least 2 with finite entries, but found 1 with 0"
-    ):
-        metric(np.ones((1, 2)))
-    with pytest.raises(InvalidInputError, match=r"found 2 with 1 entries that are not"):
+    for wrong in (np.ones((1, 2)), np.ones(3), np.ones((2, 2, 2))):
+        with pytest.raises(InvalidInputError, match=r"vectors: expected a matrix of numbers with at least 2 rows"):
+            metric(wrong)
+    with pytest.raises(InvalidInputError, match=r"found 1 that are not, the first at \(1, 0\)"):
         metric(np.array([[1.0], [np.nan]]))

@@ -18,11 +18,13 @@ class BetweenClass:
         directions: orthonormal, one row per direction.
         variances: the eigenvalues, non-increasing.
         tolerance: standard deviations (roots of eigenvalues) up to here count as zero.
+        deviations: all of these, non-increasing; those beyond the rank are noise.
     """
 
     directions: Float[np.ndarray, "r d"]
     variances: Float[np.ndarray, " r"]
     tolerance: float
+    deviations: Float[np.ndarray, " s"]
 
     @property
     def rank(self) -> int:
@@ -48,7 +50,8 @@ def between_class(moments: ClassMoments, *, rtol: float = 1e-3, centre: Centre =
         UndefinedError: all class means are equal.
     """
     means = moments.centred_means(centre) / np.sqrt(moments.classes)
-    _, deviations, directions = np.linalg.svd(means, full_matrices=False)
+    triangle = np.linalg.qr(means, mode="r") if len(means) > means.shape[1] else means  # has the same two
+    _, deviations, directions = np.linalg.svd(triangle, full_matrices=False)
     tolerance = max(rtol * float(deviations[0]), moments.noise)
     rank = int((deviations > tolerance).sum())
-    return BetweenClass(directions[:rank], np.square(deviations[:rank]), tolerance)
+    return BetweenClass(directions[:rank], np.square(deviations[:rank]), tolerance, deviations)

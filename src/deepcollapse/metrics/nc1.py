@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from deepcollapse.errors import InvalidInputError
-from deepcollapse.metrics.between import between_class
+from deepcollapse.errors import InvalidInputError, UndefinedError
+from deepcollapse.metrics.between import BetweenClass, between_class
 from deepcollapse.stats import Centre, ClassMoments
 
 __all__ = ["nc1"]
@@ -15,6 +15,7 @@ def nc1(
     convention: Literal["papyan", "zhu"] = "papyan",
     rtol: float = 1e-3,
     centre: Centre = "class",
+    between: BetweenClass | None = None,
 ) -> float:
     """Within-class over between-class variability, tr(Sigma_W Sigma_B^+).
 
@@ -28,10 +29,12 @@ def nc1(
         convention: "papyan" is the trace itself; "zhu" divides it by K.
         rtol: see ``between_class``; its ``rank`` and ``tolerance`` say what was counted.
         centre: mean of the class means, or of the samples.
+        between: what ``between_class`` made of the same moments, to spare its singular value decomposition; then
+            ``rtol`` and ``centre`` say nothing more.
 
     Raises:
         InvalidInputError: a class without samples, or an unknown convention.
-        UndefinedError: all class means are equal.
+        UndefinedError: all class means are equal, or the moments hold traces only.
 
     Source: Papyan, Han & Donoho 2020 (arXiv 2008.08186), Fig. 6; divided by K in Zhu et al. 2021 (arXiv 2105.02375).
 
@@ -45,7 +48,12 @@ def nc1(
         raise InvalidInputError(
             f'convention: expected "papyan" or "zhu", but found {convention!r}; choose one of the two'
         )
-    between = between_class(moments, rtol=rtol, centre=centre)
+    if moments.scatter is None:
+        raise UndefinedError(
+            "nc1: expected moments with the scatter matrix, but found traces only; take them with scatter=True, or "
+            "variability_quotient, which needs traces"
+        )
+    between = between or between_class(moments, rtol=rtol, centre=centre)
     inside = ((between.directions @ moments.within) * between.directions).sum(axis=1)
     trace = float((inside / between.variances).sum())
     return trace if convention == "papyan" else trace / moments.classes

@@ -11,7 +11,8 @@ def variability_quotient(moments: ClassMoments, *, centre: Centre = "class") -> 
     """tr(Sigma_W) / tr(Sigma_B), with Sigma_W = scatter / N and Sigma_B = (1/K) sum_k (mu_k - mu)(mu_k - mu)^T.
 
     Zero exactly on collapsed features. Invariant under shifts, rotations and scaling. Unlike ``nc1`` it weighs
-    directions by their variance and needs no rank: weak directions of the class means do not dominate it. O(K d).
+    directions by their variance and needs no rank: weak directions of the class means do not dominate it, and it
+    does not need the scatter matrix. O(K d).
 
     Args:
         moments: of the features of one layer.
@@ -29,4 +30,4 @@ def variability_quotient(moments: ClassMoments, *, centre: Centre = "class") -> 
     0.25
     """
     between = np.square(moments.centred_means(centre)).sum() / moments.classes
-    return float(np.trace(moments.within) / between)
+    return float(moments.spreads.sum() / moments.total / between)
