@@ -13,7 +13,8 @@ __all__ = ["DeepHead", "deep_head"]
 class DeepHead(nn.Module):
     """Logits z = W_L a(W_{L-1} ... a(W_1 h)), a the identity ("linear") or max(0, .) ("relu").
 
-    As in ``deepcollapse.ufm``: the features h are not rectified, no layer has a bias.
+    As in ``deepcollapse.ufm``: the features h are not rectified, no layer has a bias. The layers are the submodules
+    "linear.0", ..., so that a probe finds them.
 
     Args:
         weights: W_1, ..., W_{L-1} (d x d) and W_L (K x d).
@@ -22,19 +23,24 @@ class DeepHead(nn.Module):
 
     def __init__(self, weights: tuple[torch.Tensor, ...], *, activation: Activation = "linear") -> None:
         super().__init__()
-        self.weights = nn.ParameterList(weights)
+        self.linear = nn.ModuleList(_linear(weight) for weight in weights)
         self.activation: Activation = activation
+
+    @property
+    def weights(self) -> tuple[nn.Parameter, ...]:
+        """W_1, ..., W_L."""
+        return tuple(self.linear.parameters())
 
     @property
     def layers(self) -> int:
         """Number L of weight matrices."""
-        return len(self.weights)
+        return len(self.linear)
 
     def forward(self, features: Float[torch.Tensor, "N d"]) -> Float[torch.Tensor, "N K"]:
         """Logits, one row per sample."""
         last = self.layers - 1
-        for depth, weight in enumerate(self.weights):
-            features = features @ weight.T
+        for depth, linear in enumerate(self.linear):
+            features = linear(features)
             if self.activation == "relu" and depth < last:
                 features = features.relu()
         return features
@@ -71,3 +77,10 @@ def deep_head(
         torch.randn(shape, generator=generator, dtype=torch.float64) * (scale / width**0.5) for shape in shapes
     )
     return DeepHead(weights, activation=activation)
+
+
+def _linear(weight: torch.Tensor) -> nn.Linear:
+    rows, columns = weight.shape
+    layer = nn.Linear(columns, rows, bias=False, device="meta")
+    layer.weight = nn.Parameter(weight)
+    return layer

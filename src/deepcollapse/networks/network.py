@@ -1,6 +1,8 @@
 """A backbone and a deep head, and their reading as a point of the unconstrained feature model."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +11,12 @@ from jaxtyping import Float
 from torch import nn
 
 from deepcollapse.networks.head import DeepHead
+from deepcollapse.networks.pieces import pieces
 from deepcollapse.ufm import Factors
 
-__all__ = ["Network", "head_factors"]
+__all__ = ["EVALUATION_PIECE", "Network", "evaluating", "features_in_pieces", "head_factors", "in_mode"]
+
+EVALUATION_PIECE = 1024  # images in one evaluation pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class Network:
         yield from self.backbone.parameters()
         yield from self.head.parameters()
 
+    def module(self) -> nn.Sequential:
+        """Images to logits in one module, with the parts "backbone" and "head"."""
+        return nn.Sequential(OrderedDict(backbone=self.backbone, head=self.head))
+
     def to(self, *, device: str | torch.device, dtype: torch.dtype) -> "Network":
         """Move and cast both modules in place."""
         return Network(self.backbone.to(device, dtype), self.head.to(device, dtype))
@@ -41,15 +50,55 @@ class Network:
         return torch.as_tensor(images, device=weight.device).to(weight.dtype)
 
     def factors(self, images: Float[np.ndarray, "N *shape"]) -> Factors:
-        """H_1 (d x N), W_1, ..., W_L in float64: where in the feature model the network stands."""
-        with torch.no_grad():
-            return head_factors(self.backbone(self.tensor(images)), self.head)
+        """H_1 (d x N), W_1, ..., W_L in float64, in evaluation mode: where in the feature model the network stands."""
+        with evaluating(self):
+            return head_factors(features_in_pieces(self, self.tensor(images)), self.head)
 
     def accuracy(self, images: Float[np.ndarray, "N *shape"], labels: np.ndarray) -> float:
-        """Share of images whose largest logit is that of their class."""
-        with torch.no_grad():
-            predicted = self.head(self.backbone(self.tensor(images))).argmax(dim=1)
+        """Share of images whose largest logit is that of their class, in evaluation mode."""
+        with evaluating(self):
+            predicted = self.head(features_in_pieces(self, self.tensor(images))).argmax(dim=1)
         return float((predicted.cpu().numpy() == labels).mean())
+
+
+@contextmanager
+def in_mode(network: Network, *, training: bool) -> Iterator[None]:
+    """Training or evaluation mode for a while; every module is back in its own mode afterwards."""
+    modules = [module for part in (network.backbone, network.head) for module in part.modules()]
+    modes = [module.training for module in modules]
+    try:
+        for module in modules:
+            module.training = training
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+
+
+@contextmanager
+def evaluating(network: Network, *, training: bool = False) -> Iterator[None]:
+    """Evaluation mode, or training mode, without gradients; what forward passes do to buffers is undone."""
+    buffers = [(buffer, buffer.clone()) for buffer in network.backbone.buffers()] if training else []
+    try:
+        with in_mode(network, training=training), torch.inference_mode():
+            yield
+    finally:
+        for buffer, before in buffers:
+            buffer.copy_(before)
+
+
+def features_in_pieces(
+    network: Network, images: Float[torch.Tensor, "N *shape"], *, piece: int | None = EVALUATION_PIECE
+) -> Float[torch.Tensor, "N d"]:
+    """Features of all images in their order, computed so many at a time; None for all at once."""
+    parts = pieces(images, piece)
+    if len(parts) == 1:
+        return network.backbone(images)
+    weight = network.head.weights[0]
+    features = weight.new_empty((len(images), weight.shape[1]))
+    for rows, part in zip(pieces(features, piece), parts, strict=True):
+        rows.copy_(network.backbone(part))
+    return features
 
 
 def head_factors(features: Float[torch.Tensor, "N d"], head: DeepHead) -> Factors:

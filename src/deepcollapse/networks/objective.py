@@ -1,53 +1,13 @@
-"""The regularised loss of a network with a deep head, under the decay that the feature model describes."""
-
-from dataclasses import dataclass
+"""The regularised loss of a network with a deep head, and a batch's share of it."""
 
 import torch
 from jaxtyping import Float, Int
 from torch.nn.functional import cross_entropy
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks.decay import UfmDecay
 from deepcollapse.networks.head import DeepHead
-from deepcollapse.ufm import Problem
 
-__all__ = ["UfmDecay", "objective"]
-
-
-@dataclass(frozen=True, slots=True)
-class UfmDecay:
-    """Decay on head weights and on features; none on the backbone.
-
-    Attributes:
-        weights: lambda_W > 0, on every weight of the head.
-        features: lambda_H > 0, on the features summed over all samples.
-
-    Raises:
-        InvalidInputError: one of them is not a finite number > 0.
-    """
-
-    weights: float
-    features: float
-
-    def __post_init__(self) -> None:
-        for name, value in (("weights", self.weights), ("features", self.features)):
-            if not 0 < value < float("inf"):
-                raise InvalidInputError(
-                    f"decay of {name}: expected a finite number > 0, but found {value}; without decay no bound holds"
-                )
-
-    def problem(self, head: DeepHead, samples: int | tuple[int, ...]) -> Problem:
-        """The feature model whose factors are the features and the head: decay (lambda_H, lambda_W, ..., lambda_W)."""
-        classes, width = head.weights[-1].shape
-        if isinstance(samples, tuple) and len(set(samples)) == 1:
-            samples = samples[0]
-        return Problem(
-            classes=classes,
-            layers=head.layers,
-            samples=samples,
-            width=width,
-            decay=(self.features, *(self.weights,) * head.layers),
-            activation=head.activation,
-        )
+__all__ = ["UfmDecay", "objective", "piece_objective"]
 
 
 def objective(
@@ -68,3 +28,31 @@ def objective(
     weights = sum((weight.square().sum() for weight in head.weights), start=features.new_zeros(()))
     penalty = 0.5 * decay.weights * weights + 0.5 * decay.features * features.square().sum()
     return cross_entropy(head(features), labels) + penalty
+
+
+def piece_objective(
+    features: Float[torch.Tensor, "p d"],
+    labels: Int[torch.Tensor, " p"],
+    head: DeepHead,
+    *,
+    decay: float,
+    share: float,
+    scale: float = 1.0,
+) -> tuple[Float[torch.Tensor, ""], Float[torch.Tensor, ""]]:
+    """What p of a batch's B samples add to the batch's objective, and the cross-entropy in it; no decay of weights.
+
+    share (mean cross-entropy of the piece) + scale (lambda_H / 2) ||H_piece||^2 with share p / B and scale N / B.
+    Summed over the pieces of a batch it is the mean cross-entropy of the batch plus N / B times its features penalty;
+    the mean of that over equally large batches that make up the N samples is the objective of all of them, exactly.
+    A batch of all samples has scale 1.
+
+    Args:
+        features: of the piece.
+        labels: of the piece.
+        head: the deep head.
+        decay: lambda_H.
+        share: p / B.
+        scale: N / B.
+    """
+    data = share * cross_entropy(head(features), labels)
+    return data + 0.5 * decay * scale * features.square().sum() if decay else data, data.detach()

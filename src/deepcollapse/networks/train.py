@@ -1,63 +1,29 @@
-"""Full-batch gradient descent on the regularised loss, into the terminal phase of training."""
+"""Gradient descent on the regularised loss, full batch or in minibatches, into the terminal phase of training."""
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 
-from deepcollapse.errors import ConvergenceError, InvalidInputError
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks.batches import Batches, TrainingSet
+from deepcollapse.networks.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
+from deepcollapse.networks.decay import Decay
+from deepcollapse.networks.descent import Descent
+from deepcollapse.networks.evaluation import Evaluation, evaluated, training_mode_objective
+from deepcollapse.networks.execution import Execution, own_randomness
 from deepcollapse.networks.head import DeepHead
+from deepcollapse.networks.health import Health, Outcome, expect_bounded, health
 from deepcollapse.networks.images import LabelledImages
-from deepcollapse.networks.network import Network, head_factors
-from deepcollapse.networks.objective import UfmDecay, objective
-from deepcollapse.networks.trajectory import Recorder, Spacing, Trajectory, recorded_steps
+from deepcollapse.networks.network import Network, in_mode
+from deepcollapse.networks.run import Run
+from deepcollapse.networks.trajectory import Trajectory, recorded_steps
+from deepcollapse.ufm import Problem
 
 __all__ = ["Descent", "Training", "train"]
 
-_DIVERGED = 1e30  # an objective from which training does not return; fourth powers of the weights still fit float64
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descent:
-    """How to descend and when to stop.
-
-    Attributes:
-        rate: learning rate, constant: the decay acts at its speed.
-        momentum: of the heavy ball, v <- momentum v + gradient.
-        steps_max: the horizon, in parameter updates.
-        tolerance: after training error 0, stop once the objective changed by less than this share over a window. Not a
-            test of stationarity: a slower descent may go on. 0 goes to the horizon.
-        window: updates in a window.
-        looks: states remembered in the trajectory, at most (and the last one).
-        spacing: of the looks: "log" or "regular".
-
-    Raises:
-        InvalidInputError: a number out of range.
-    """
-
-    rate: float = 0.05
-    momentum: float = 0.9
-    steps_max: int = 8000
-    tolerance: float = 5e-4
-    window: int = 100
-    looks: int = 120
-    spacing: Spacing = "log"
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "rate": (0 < self.rate < math.inf, "a finite number > 0"),
-            "momentum": (0 <= self.momentum < 1, "0 <= momentum < 1"),
-            "steps_max": (self.steps_max >= 1, "at least 1"),
-            "tolerance": (0 <= self.tolerance < 1, "0 <= tolerance < 1"),
-            "window": (self.window >= 2, "at least 2"),
-            "looks": (self.looks >= 2, "at least 2"),
-            "spacing": (self.spacing in ("log", "regular"), '"log" or "regular"'),
-        }
-        for name, (holds, expected) in ranges.items():
-            if not holds:
-                raise InvalidInputError(f"{name}: expected {expected}, but found {getattr(self, name)!r}; change it")
+_PROGRESS_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +32,27 @@ class Training:
 
     Attributes:
         steps: parameter updates done.
-        converged: whether training error 0 and a settled objective ended it, rather than the horizon.
+        epochs: times that the training images were seen.
+        converged: whether ``outcome`` is "converged".
+        outcome: "converged" (training error 0 and a settled objective ended it); "not converged"; "stalled" on a
+            plateau of low rank with training errors; "collapsed" to zero logits.
+        explanation: the numbers behind the outcome, and a remedy.
         trajectory: looks at the run, the last one at its end.
-        seconds: wall time of the loop, looks included.
+        best_step: updates before the look with the least objective, whose network the last checkpoint keeps.
+        seconds: wall time, looks and checkpoints included, over all parts of a run that was resumed.
+        look_seconds: the looks' and checkpoints' part of it.
         images_per_second: training images processed (forward and backward) per second.
     """
 
     steps: int
+    epochs: float
     converged: bool
+    outcome: Outcome
+    explanation: str
     trajectory: Trajectory
+    best_step: int
     seconds: float
+    look_seconds: float
     images_per_second: float
 
 
@@ -83,87 +60,181 @@ def train(
     network: Network,
     data: LabelledImages,
     *,
-    decay: UfmDecay,
+    decay: Decay,
     descent: Descent | None = None,
+    batches: Batches | None = None,
+    execution: Execution | None = None,
+    checkpoints: Checkpoints | None = None,
+    look: Callable[[int, Network], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Training:
-    """Train a network in place by full-batch gradient descent with momentum on ``objective``.
+    """Train a network in place by gradient descent on mean cross-entropy and decay.
 
-    Nothing is random here: the seed is that of the network's initial weights. Every step costs one forward and one
-    backward pass over all images, on the network's device and in its dtype.
+    Every update costs one forward and one backward pass over its batch, on the network's device and in its dtype. The
+    passes are made in training mode; looks and judgements are made in evaluation mode, on all images. BatchNorm uses
+    the statistics of the images that pass with it (see ``Batches``) and a running mean of them in evaluation mode, so
+    the objective differs between the modes; looks report both. At the end every module is in its own mode again.
+
+    On one machine's CPU the result is the same to the bit however often the run was killed and resumed from
+    ``checkpoints``: permutations and dropout follow ``batches.seed``, torch's own random state is left alone.
 
     Args:
-        network: backbone and deep head.
+        network: backbone and deep head, in the dtype and on the device to train in.
         data: training images in class order.
-        decay: on head weights and features.
+        decay: ``UfmDecay`` or ``StandardDecay``.
         descent: step rule and stopping rule.
-        progress: called once per window, and at the end, with the updates done and the horizon.
+        batches: full batch, or minibatches; pieces.
+        execution: memory format and mixed precision.
+        checkpoints: where the run is saved, and found again.
+        look: called at every recorded step with the updates done and the network in evaluation mode, to measure more;
+            after a kill it can be called again for steps behind the last checkpoint. It cannot disturb the run's
+            random numbers; it must leave the parameters alone.
+        progress: called once per window or ten seconds, and at the end, with the updates done and the horizon.
 
     Raises:
-        InvalidInputError: the images are not in class order, a class is empty, or the head has other classes.
+        InvalidInputError: the images are not in class order, a class is empty, the head has other classes, or the
+            checkpoint is of another run.
         ConvergenceError: the objective diverged.
     """
-    descent = descent or Descent()
+    descent, batches = descent or Descent(), batches or Batches()
+    execution = execution or Execution()
     _expect_fitting(data, network.head)
-    recorder = Recorder(decay.problem(network.head, data.class_counts))
+    problem = decay.sizes(network.head, data.class_counts)
     begin = time.perf_counter()
-    steps, converged = _descend(network, data, decay=decay, descent=descent, recorder=recorder, progress=progress)
-    seconds = time.perf_counter() - begin
-    return Training(
-        steps=steps,
-        converged=converged,
-        trajectory=recorder.trajectory(),
-        seconds=seconds,
-        images_per_second=steps * len(data.labels) / seconds,
-    )
+    with own_randomness(network.head.weights[0].device, seed=batches.seed), in_mode(network, training=True):
+        images = TrainingSet.of(data, network, channels_last=execution.channels_last)
+        run = Run(network=network, data=images, decay=decay, descent=descent, batches=batches, execution=execution)
+        loop = _Loop(run=run, problem=problem, checkpoints=checkpoints, look=look, progress=progress, begin=begin)
+        return loop.finished() or loop.descend()
 
 
-def _descend(
-    network: Network,
-    data: LabelledImages,
-    *,
-    decay: UfmDecay,
-    descent: Descent,
-    recorder: Recorder,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[int, bool]:
-    images = network.tensor(data.images)
-    labels = torch.as_tensor(data.labels, device=images.device)
-    optimizer = torch.optim.SGD(network.parameters(), lr=descent.rate, momentum=descent.momentum)
-    looks = recorded_steps(descent.steps_max, looks=descent.looks, spacing=descent.spacing)
-    losses = torch.zeros(descent.window, device=images.device, dtype=images.dtype)
-    step = 0
-    while True:
-        features = network.backbone(images)
-        loss = objective(features, labels, network.head, decay=decay)
-        losses[step % descent.window] = loss.detach()
-        window_full = (step + 1) % descent.window == 0
-        settled = window_full and _settled(losses, step, tolerance=descent.tolerance)
-        converged = settled and _all_correct(features, labels, network.head)
-        ended = converged or step == descent.steps_max
-        if ended or step in looks:
-            _expect_bounded(float(loss.detach()), step)
-            recorder.look(step, head_factors(features, network.head))
-        if progress and (ended or window_full):
-            progress(step, descent.steps_max)
-        if ended:
-            return step, converged
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        step += 1
+@dataclass(slots=True, kw_only=True)
+class _Loop:
+    """What surrounds the updates of a run: looks, judgement, checkpoints, clock."""
 
+    run: Run
+    problem: Problem
+    checkpoints: Checkpoints | None
+    look: Callable[[int, Network], None] | None
+    progress: Callable[[int, int], None] | None
+    begin: float
+    earlier_seconds: float = 0.0
+    look_seconds: float = 0.0
+    saved_at: float = 0.0
+    told_at: float = 0.0
 
-def _settled(losses: torch.Tensor, step: int, *, tolerance: float) -> bool:
-    """Whether the objectives of the window differ by less than the tolerance, relative to the least."""
-    low, high = losses.min().item(), losses.max().item()
-    _expect_bounded(high - low, step)
-    return high - low < tolerance * low
+    def finished(self) -> Training | None:
+        """Go to where an earlier part of the run was saved; its result if that was the end."""
+        saved = read_checkpoint(self.checkpoints.folder) if self.checkpoints else None
+        if saved is None:
+            return None
+        self.run.restore(*saved)
+        values = saved[1]
+        self.earlier_seconds, self.look_seconds = values["seconds"], values["look_seconds"]
+        if not values["finished"]:
+            return None
+        return self._result(Health(**values["health"]), seconds=self.earlier_seconds)
 
+    def descend(self) -> Training:
+        """Update until the run ends."""
+        run, descent = self.run, self.run.descent
+        looks = recorded_steps(descent.steps_max, looks=descent.looks, spacing=descent.spacing)
+        self.saved_at = self.told_at = time.perf_counter()
+        while True:
+            loss = run.passes()
+            verdict = self._verdict()
+            ended = verdict is not None and self._ends(verdict)
+            if ended or run.step in looks:
+                expect_bounded(float(loss), run.step)
+                self._look(loss)
+            self._tell(ended)
+            if verdict is not None and ended:
+                run.optimiser.zero_grad()
+                self._save(verdict)
+                return self._result(verdict, seconds=self._seconds())
+            run.update()
+            now = time.perf_counter()
+            if self.checkpoints and self.checkpoints.due(step=run.step, seconds=now - self.saved_at):
+                self._save()
 
-def _all_correct(features: torch.Tensor, labels: torch.Tensor, head: DeepHead) -> bool:
-    with torch.no_grad():
-        return bool((head(features).argmax(dim=1) == labels).all())
+    def _verdict(self) -> Health | None:
+        """At the end of a window, and at the horizon."""
+        run, step = self.run, self.run.step
+        whole, last = run.window.complete(step), step >= run.descent.steps_max
+        if not whole and not last:
+            return None
+        if step + 1 < run.window.period:
+            return Health("not converged", f"the horizon of {step} updates is shorter than a window")
+        found = health(run.window, step, descent=run.descent, classes=self.problem.classes, look=self._evaluated)
+        if whole:
+            run.unwell = run.unwell + 1 if found.outcome in ("stalled", "collapsed") else 0
+        elif found.outcome == "converged":
+            return Health("not converged", f"{found.explanation}, but the horizon came before the window's end; go on")
+        return found
+
+    def _ends(self, verdict: Health) -> bool:
+        descent = self.run.descent
+        out_of_patience = 0 < descent.patience <= self.run.unwell
+        return verdict.outcome == "converged" or out_of_patience or self.run.step >= descent.steps_max
+
+    def _evaluated(self) -> Evaluation:
+        return evaluated(self.run.network, self.run.data, decay=self.run.decay, problem=self.problem)
+
+    def _look(self, loss: torch.Tensor) -> None:
+        begin, run = time.perf_counter(), self.run
+        with own_randomness(loss.device):
+            seen = self._evaluated()
+            training = float(loss)
+            if run.batches.size is not None:
+                training = training_mode_objective(
+                    run.network, run.data, decay=run.decay, problem=self.problem, batches=run.batches
+                )
+            values = seen.singular_values.tolist()
+            run.recorder.rows.append((run.step, seen.objective, seen.train_error, training, values))
+            run.remember_best(seen.objective)
+            if self.look:
+                with in_mode(run.network, training=False):
+                    self.look(run.step, run.network)
+        self.look_seconds += time.perf_counter() - begin
+
+    def _tell(self, ended: bool) -> None:
+        now = time.perf_counter()
+        late = now - self.told_at > _PROGRESS_SECONDS
+        if self.progress and (ended or late or self.run.window.complete(self.run.step)):
+            self.progress(self.run.step, self.run.descent.steps_max)
+            self.told_at = now
+
+    def _save(self, verdict: Health | None = None) -> None:
+        if self.checkpoints is None:
+            return
+        begin = time.perf_counter()
+        values = self.run.values() | {
+            "finished": verdict is not None,
+            "health": None if verdict is None else asdict(verdict),
+            "seconds": self._seconds(),
+            "look_seconds": self.look_seconds,
+        }
+        write_checkpoint(self.checkpoints.folder, self.run.tensors(), values)
+        self.saved_at = time.perf_counter()
+        self.look_seconds += self.saved_at - begin
+
+    def _seconds(self) -> float:
+        return self.earlier_seconds + time.perf_counter() - self.begin
+
+    def _result(self, verdict: Health, *, seconds: float) -> Training:
+        run = self.run
+        return Training(
+            steps=run.step,
+            epochs=run.seen / len(run.data.labels),
+            converged=verdict.outcome == "converged",
+            outcome=verdict.outcome,
+            explanation=verdict.explanation,
+            trajectory=run.recorder.trajectory(),
+            best_step=run.best[0] if run.best else run.step,
+            seconds=seconds,
+            look_seconds=self.look_seconds,
+            images_per_second=run.seen / seconds,
+        )
 
 
 def _expect_fitting(data: LabelledImages, head: DeepHead) -> None:
@@ -173,12 +244,4 @@ def _expect_fitting(data: LabelledImages, head: DeepHead) -> None:
     if not data.in_class_order:
         raise InvalidInputError(
             "labels: expected class order, but found a decrease; sort the images, or use balanced_split"
-        )
-
-
-def _expect_bounded(value: float, step: int) -> None:
-    if not value < _DIVERGED:
-        raise ConvergenceError(
-            f"training: expected a bounded objective, but found {value} by step {step}; lower the learning rate or the "
-            "head's initial scale"
         )

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from deepcollapse.ufm import Factors, Problem, forward, read_factors, regularised_loss
+from deepcollapse.ufm import Factors, Problem, forward
 
 __all__ = ["Recorder", "Spacing", "Trajectory", "recorded_steps", "train_error"]
 
@@ -19,8 +19,10 @@ class Trajectory:
 
     Attributes:
         steps: parameter updates done before the look.
-        objective: F at the network's features and head.
+        objective: F at the network's features and head, in evaluation mode.
         train_error: share of training samples not classified as their class.
+        objective_training: the same in training mode; only BatchNorm and dropout make a difference, and rounding, as
+            full-batch runs take it from the descent in its own precision.
         singular_values: of the K x K class-mean logits, non-increasing; at collapse those of the K x N logits are
             sqrt(n) times as large.
     """
@@ -28,6 +30,7 @@ class Trajectory:
     steps: Int[np.ndarray, " T"]
     objective: Float[np.ndarray, " T"]
     train_error: Float[np.ndarray, " T"]
+    objective_training: Float[np.ndarray, " T"]
     singular_values: Float[np.ndarray, "T K"]
 
     def as_json(self) -> dict[str, list]:
@@ -36,28 +39,25 @@ class Trajectory:
             "steps": self.steps.tolist(),
             "objective": self.objective.tolist(),
             "train_error": self.train_error.tolist(),
+            "objective_training": self.objective_training.tolist(),
             "singular_values": self.singular_values.tolist(),
         }
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Collects looks at a run of one problem."""
+    """Collects looks at a run.
 
-    problem: Problem
-    _rows: list[tuple[int, float, float, np.ndarray]] = field(default_factory=list)
+    Attributes:
+        rows: step, objective, training error, objective in training mode and singular values of every look.
+    """
 
-    def look(self, step: int, factors: Factors) -> None:
-        """Remember the state after this many updates."""
-        reading = read_factors(factors, self.problem)
-        values = np.linalg.svd(reading.logits, compute_uv=False)
-        loss = regularised_loss(factors, self.problem)
-        self._rows.append((step, loss, train_error(factors, self.problem), values))
+    rows: list[tuple[int, float, float, float, list[float]]] = field(default_factory=list)
 
     def trajectory(self) -> Trajectory:
         """All looks so far."""
-        steps, losses, errors, values = zip(*self._rows, strict=True)
-        return Trajectory(np.array(steps), np.array(losses), np.array(errors), np.array(values))
+        steps, losses, errors, training, values = zip(*self.rows, strict=True)
+        return Trajectory(np.array(steps), np.array(losses), np.array(errors), np.array(training), np.array(values))
 
 
 def recorded_steps(steps_max: int, *, looks: int, spacing: Spacing) -> frozenset[int]:

@@ -1,0 +1,147 @@
+"""Checkpoints of a run: tensors as safetensors, the rest as JSON; complete or absent, whenever the run is killed."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks.network import Network
+
+__all__ = ["BEST", "MODEL", "Checkpoints", "load_best", "read_checkpoint", "restore_network", "write_checkpoint"]
+
+BEST = "best/"
+MODEL = "model/"
+
+_INDEX = "checkpoint.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoints:
+    """Where and how often a run is saved; a run finds what an earlier one left there and goes on from it.
+
+    Attributes:
+        folder: of this run alone; made where it is missing.
+        seconds: between two checkpoints, at least.
+        updates: between two checkpoints exactly; None leaves it to the clock. What is computed depends on neither.
+
+    Raises:
+        InvalidInputError: negative seconds, or updates below 1.
+    """
+
+    folder: Path
+    seconds: float = 60.0
+    updates: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.seconds >= 0:
+            raise InvalidInputError(f"seconds: expected a number >= 0, but found {self.seconds}; 60 is the default")
+        if self.updates is not None and self.updates < 1:
+            raise InvalidInputError(f"updates: expected at least 1, but found {self.updates}; None takes the clock")
+
+    def due(self, *, step: int, seconds: float) -> bool:
+        """Whether it is time, ``seconds`` after the last one."""
+        return seconds >= self.seconds if self.updates is None else step % self.updates == 0
+
+
+def write_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], values: dict[str, object]) -> None:
+    """Replace the folder's checkpoint by this one.
+
+    The tensors go to a new file, then a new index that names it takes the place of the old one, both written beside,
+    flushed to the disk and renamed; then the old tensors are deleted. A reader finds the old state or the new one.
+
+    Args:
+        folder: made where it is missing.
+        tensors: any device and layout.
+        values: ready for JSON, with the whole number "step".
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"step-{values['step']}{'-end' if values.get('finished') else ''}.safetensors"
+    _replace(folder / name, save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}))
+    index = {"version": _VERSION, "tensors": name, "values": values}
+    _replace(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
+    for old in folder.glob("step-*.safetensors*"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+
+
+def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None:
+    """Tensors (on the CPU) and values of the folder's checkpoint; None where there is none.
+
+    Raises:
+        InvalidInputError: files that are damaged, or of another version.
+    """
+    try:
+        text = (folder / _INDEX).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        index = json.loads(text)
+        if index["version"] != _VERSION:
+            raise InvalidInputError(
+                f"checkpoint: expected version {_VERSION} in {folder}, but found {index['version']}; finish the run "
+                "with the release that began it, or take another folder"
+            )
+        return load((folder / Path(index["tensors"]).name).read_bytes()), dict(index["values"])
+    except (OSError, SafetensorError, LookupError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInputError(
+            f"checkpoint: expected {_INDEX} and the tensors it names in {folder}, but found {error!r}; delete the "
+            "folder to start anew"
+        ) from error
+
+
+def restore_network(network: Network, tensors: dict[str, torch.Tensor], *, prefix: str = MODEL) -> None:
+    """Copy saved parameters and buffers into a network of the same shapes.
+
+    Raises:
+        InvalidInputError: other names or shapes.
+    """
+    state = network.module().state_dict()
+    saved = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in saved.items()}:
+        odd = sorted(key for key in state.keys() | saved.keys() if _shape(state, key) != _shape(saved, key))
+        raise InvalidInputError(
+            f"checkpoint: expected the network's parameters and buffers, but found another name or shape for {odd[0]}; "
+            "build the network as it was"
+        )
+    with torch.no_grad():
+        for key, value in state.items():
+            value.copy_(saved[key])
+
+
+def load_best(folder: Path, network: Network) -> int:
+    """Copy the parameters and buffers with the least objective at any look into a network; returns their step.
+
+    Raises:
+        InvalidInputError: no checkpoint, a damaged one, or one of another network.
+    """
+    found = read_checkpoint(folder)
+    if found is None or found[1].get("best") is None:
+        raise InvalidInputError(f"checkpoint: expected one with a look in {folder}, but found none; train first")
+    tensors, values = found
+    restore_network(network, tensors, prefix=BEST)
+    return int(values["best"]["step"])
+
+
+def _shape(tensors: dict[str, torch.Tensor], key: str) -> torch.Size | None:
+    return tensors[key].shape if key in tensors else None
+
+
+def _replace(file: Path, content: bytes) -> None:
+    beside = file.with_name(file.name + ".part")
+    with beside.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(file)
+    if os.name == "posix":  # a rename is only on the disk once the folder is
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

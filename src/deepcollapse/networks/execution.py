@@ -1,0 +1,71 @@
+"""How the passes of training are executed: memory format and mixed precision, and the randomness inside them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks.network import Network
+
+__all__ = ["Execution", "own_randomness"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Options that change speed and rounding, not what is computed; device and dtype are the network's.
+
+    (Dropout draws other masks in another memory format.)
+
+    Attributes:
+        channels_last: keep images and convolutions in this memory format, the faster one on most CPUs and GPUs.
+        autocast: "bfloat16" runs the backbone's passes in mixed precision; the head, the loss and all that is reported
+            stay in the network's dtype, because small singular values drown in the rounding of short formats. float16
+            is not offered: its gradients underflow without a loss scale.
+
+    Raises:
+        InvalidInputError: another precision.
+    """
+
+    channels_last: bool = False
+    autocast: Literal["bfloat16"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.autocast not in (None, "bfloat16"):
+            raise InvalidInputError(
+                f'autocast: expected "bfloat16" or None, but found {self.autocast!r}; gradients in float16 underflow'
+            )
+
+    def prepare(self, network: Network) -> None:
+        """Put the backbone's weights in the memory format, in place."""
+        if self.channels_last:
+            network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def features(self, network: Network, images: Float[torch.Tensor, "p *shape"]) -> Float[torch.Tensor, "p d"]:
+        """Of a piece, in the head's dtype."""
+        if self.autocast is None:
+            return network.backbone(images)
+        with torch.autocast(images.device.type, dtype=torch.bfloat16):
+            features = network.backbone(images)
+        return features.to(network.head.weights[0].dtype)
+
+
+@contextmanager
+def own_randomness(device: torch.device, *, seed: int | None = None) -> Iterator[None]:
+    """Torch's random numbers, on CPU and device, are afterwards what they were before; inside they follow the seed.
+
+    Args:
+        device: where the network is.
+        seed: of the numbers inside; None goes on with those outside.
+    """
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+            if cuda:
+                with torch.cuda.device(device):
+                    torch.cuda.manual_seed(seed)
+        yield

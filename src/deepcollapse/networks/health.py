@@ -1,0 +1,158 @@
+"""Whether a run has converged, stands still at low rank, or has fallen to zero logits."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from deepcollapse.errors import ConvergenceError
+from deepcollapse.networks.descent import Descent
+from deepcollapse.networks.evaluation import Evaluation
+
+__all__ = ["Health", "Outcome", "Window", "expect_bounded", "health"]
+
+Outcome = Literal["converged", "not converged", "stalled", "collapsed"]
+
+_DIVERGED = 1e30  # an objective from which training does not return; fourth powers of the weights still fit float64
+_NEAR_CHANCE = 1e-3  # relative distance of the cross-entropy from log K
+_CHANCE_ROUNDING = 8  # units of rounding of the same
+_ZERO_LOGIT = 0.1  # logits this small change the cross-entropy by a tenth of the distance that training covers
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a run stands, and why.
+
+    Attributes:
+        outcome: "converged", "not converged", "stalled" (training errors and low rank on a plateau of the objective) or
+            "collapsed" (all logits zero).
+        explanation: the numbers behind it, and a remedy.
+    """
+
+    outcome: Outcome
+    explanation: str
+
+
+@dataclass(slots=True)
+class Window:
+    """Objective and cross-entropy over the last epochs of a run, kept on the device; an epoch may be one update.
+
+    Attributes:
+        epoch: updates per epoch.
+        objectives: mean of every epoch, in a ring.
+        data: the same of the cross-entropy.
+    """
+
+    epoch: int
+    objectives: torch.Tensor
+    data: torch.Tensor
+
+    @classmethod
+    def of(cls, updates: int, *, epoch: int, like: torch.Tensor) -> "Window":
+        """Of about so many updates: whole epochs, at least two."""
+        size = max(2, round(updates / epoch))
+        return cls(epoch, like.new_zeros(size), like.new_zeros(size))
+
+    @property
+    def period(self) -> int:
+        """Updates in the window."""
+        return len(self.objectives) * self.epoch
+
+    def add(self, step: int, *, objective: torch.Tensor, data: torch.Tensor) -> None:
+        """Note the batch after ``step`` updates."""
+        slot = step // self.epoch % len(self.objectives)
+        for ring, value in ((self.objectives, objective), (self.data, data)):
+            if step % self.epoch == 0:
+                ring[slot] = value / self.epoch
+            else:
+                ring[slot] += value / self.epoch
+
+    def complete(self, step: int) -> bool:
+        """Whether the window was filled from its start with the batch after ``step`` updates."""
+        return (step + 1) % self.period == 0
+
+    def change(self, step: int) -> float:
+        """(largest - least) / least objective; an error when it has no bound."""
+        low, high = self.objectives.min().item(), self.objectives.max().item()
+        expect_bounded(high - low, step)
+        return (high - low) / low if low > 0 else math.inf
+
+    def at_chance(self, classes: int) -> bool:
+        """Whether the cross-entropy is near log K throughout a complete window and does not leave it."""
+        chance = math.log(classes)
+        away = (self.data.double() / chance - 1.0).abs().tolist()
+        return max(away) <= _NEAR_CHANCE and away[-1] <= away[0] + _CHANCE_ROUNDING * torch.finfo(self.data.dtype).eps
+
+
+def health(window: Window, step: int, *, descent: Descent, classes: int, look: Callable[[], Evaluation]) -> Health:
+    """Judge a run at the end of a window.
+
+    Collapsed: the cross-entropy is within 1e-3 of log K over the whole window, does not leave it, and no logit is
+    further than 0.1 from its sample's mean. Z = 0 has zero gradient, and for two layers or more it is a local minimum.
+    Stalled: the objective stands still, some training images are classified wrongly, and the class-mean logits have an
+    effective rank below K - 1.
+
+    Args:
+        window: complete.
+        step: updates done.
+        descent: tolerances.
+        classes: K.
+        look: the network's evaluation, asked for only where the window gives a reason.
+
+    Raises:
+        ConvergenceError: the objective diverged.
+    """
+    change = window.change(step)
+    at_chance = window.at_chance(classes)
+    moved = f"the objective changed by {change:.2g} of itself over {window.period} updates"
+    if not at_chance and change >= max(descent.tolerance, descent.plateau):
+        return Health("not converged", f"{moved}; go on, or descend faster")
+    seen = look()
+    if at_chance and seen.largest_logit <= _ZERO_LOGIT:
+        return _collapsed(seen, classes)
+    if seen.train_error > 0:
+        return _with_errors(seen, moved, still=change < descent.plateau, classes=classes)
+    if change >= descent.tolerance:
+        return Health("not converged", f"training error 0, but {moved}; go on, or allow a tolerance above that")
+    if descent.head_gradient is not None and seen.head_gradient >= descent.head_gradient:
+        return Health(
+            "not converged",
+            f"training error 0 and {moved}, but the head's gradient is {seen.head_gradient:.2g} of its decay's pull, "
+            f"expected below {descent.head_gradient:g}; go on",
+        )
+    return Health("converged", f"training error 0, and {moved}")
+
+
+def expect_bounded(value: float, step: int) -> None:
+    """Raise ConvergenceError for an objective from which training does not return."""
+    if not value < _DIVERGED:
+        raise ConvergenceError(
+            f"training: expected a bounded objective, but found {value} by step {step}; lower the learning rate or the "
+            "head's initial scale"
+        )
+
+
+def _collapsed(seen: Evaluation, classes: int) -> Health:
+    return Health(
+        "collapsed",
+        f"all logits fell to zero (largest {seen.largest_logit:.2g}, cross-entropy log K = {math.log(classes):.6f}); "
+        "with two layers or more this is a local minimum; raise the head's initial scale, lower the decay, or take "
+        "fewer layers",
+    )
+
+
+def _with_errors(seen: Evaluation, moved: str, *, still: bool, classes: int) -> Health:
+    found = f"training error {seen.train_error:.3g} and {moved}"
+    if not still:
+        return Health("not converged", f"{found}; go on")
+    rank = seen.effective_rank
+    if rank < classes - 1:
+        return Health(
+            "stalled",
+            f"{found}, at objective {seen.objective:.6g} and effective rank {rank:.2f} of {classes - 1}: deep heads "
+            "gain one singular direction at a time, with plateaus between; go on for longer, raise the head's initial "
+            "scale, start residual branches at zero, or lower the decay",
+        )
+    return Health("not converged", f"{found}, at full rank; take a larger backbone, or check the labels")
