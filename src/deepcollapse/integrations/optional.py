@@ -1,0 +1,45 @@
+"""Libraries that are there only where the user installed an extra."""
+
+from importlib import import_module
+from typing import Any
+
+from deepcollapse.errors import MissingExtraError
+
+__all__ = ["foreign_class", "foreign_module"]
+
+
+def foreign_module(*names: str, extra: str) -> Any:
+    """The first of these modules that is installed.
+
+    Raises:
+        MissingExtraError: none is; the message names the extra that brings one.
+
+    >>> foreign_module("no_such_module", "math", extra="none").pi
+    3.14
+    """
+    missing: ImportError | None = None
+    for name in names:
+        try:
+            return import_module(name)
+        except ImportError as error:
+            missing = error
+    wanted = " or ".join(names)
+    raise MissingExtraError(
+        f"{extra}: expected {wanted} to be installed, but found none; run: pip install deepcollapse[{extra}]"
+    ) from missing
+
+
+def foreign_class(name: str, *modules: str, extra: str) -> Any:
+    """A class to derive from, of the first of these modules that is installed.
+
+    Where none is, a class whose construction raises, so that the module with the derived class can still be imported.
+    """
+    try:
+        return getattr(foreign_module(*modules, extra=extra), name)
+    except MissingExtraError as error:
+        message = str(error)
+
+    def refuse(self: object, *_: object, **__: object) -> None:
+        raise MissingExtraError(message)
+
+    return type(name, (), {"__init__": refuse})
