@@ -32,7 +32,7 @@ def result() -> DigitsResult:
 def test_json_says_what_was_found(result: DigitsResult):
     found = json.loads(json.dumps(result.as_json(), allow_nan=False))
     wanted = {"objective", "dnc_bound", "below_bound", "best_structure_loss", "best_structure", "singular_values"}
-    wanted |= {"rank", "structure", "depth", "train_error", "test_accuracy", "converged", "steps", "images_per_second"}
+    wanted |= {"rank", "structure", "layers", "train_error", "test_accuracy", "converged", "steps", "images_per_second"}
     assert wanted <= set(found)
     assert found["spec"]["hidden"] == [32]
     assert found["problem"]["decay"] == [2.5e-4, 5e-3, 5e-3, 5e-3]
@@ -40,7 +40,9 @@ def test_json_says_what_was_found(result: DigitsResult):
     assert found["trajectory"]["steps"][-1] == 300
     assert len(found["trajectory"]["steps"]) <= 12
     assert np.array(found["trajectory"]["singular_values"]).shape[1] == 10
-    assert [layer["layer"] for layer in found["depth"]] == [1, 2, 3]
+    head = [f"head.linear.{layer}" for layer in range(3)]
+    names = ["backbone.1", "backbone.3", *head[:2], "head.linear.2 (input)", head[2]]
+    assert [layer["name"] for layer in found["layers"]] == names
     assert found["images_per_second"] == pytest.approx(300 * 200 / found["seconds"])
 
 
@@ -83,7 +85,7 @@ def test_float64_starts_at_the_same_network(result: DigitsResult):
 def test_a_relu_head_runs_too():
     found = short(activation="relu", layers=2, head_scale=1.0, descent=Descent(steps_max=100, looks=4))
     assert found.problem.activation == "relu"
-    assert [layer.nc3 is None for layer in found.depth] == [True, False]
+    assert [layer.name for layer in found.measurement.layers][-1] == "head.linear.1"
 
 
 def test_progress_reaches_the_horizon():
@@ -143,8 +145,9 @@ def test_the_default_ends_below_the_bound(seed: int):
     assert found.verdict.ranks.paper == found.verdict.ranks.scale_free
     # better than chance and than the nearest class mean of the pixels on the same held-out images
     assert found.test_accuracy > nearest_mean_accuracy(found.spec.per_class)
-    quotients = [layer.quotient for layer in found.depth]
-    assert quotients[-1] < quotients[0] < 0.1
+    quotients = [layer.metrics.nc1.quotient for layer in found.measurement.layers]
+    assert quotients == sorted(quotients, reverse=True)  # collapse grows with depth
+    assert quotients[-1] < 0.01 * quotients[0]
 
 
 def nearest_mean_accuracy(per_class: int) -> float:

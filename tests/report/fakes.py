@@ -93,10 +93,10 @@ def digits() -> dict[str, Any]:
         "rank": {"paper": 9, "scale_free": 4},
         "logits": (2.0 * structure("T5", PROBLEM).logits).tolist(),
         "structure": "T5",
-        "depth": [
-            {"layer": 1, "rank": 5, "nc1": 0.31, "equinorm": 0.12, "equiangularity": 0.4, "nc3": 0.5},
-            {"layer": 2, "rank": 4, "nc1": 0.021, "equinorm": 0.1, "equiangularity": 0.42, "nc3": None},
-            {"layer": 3, "rank": 4, "nc1": 0.0011, "equinorm": 0.11, "equiangularity": 0.41, "nc3": 0.3},
+        "layers": [
+            {"name": "backbone.1", "metrics": layer_metrics(5, 0.31), "warnings": []},
+            {"name": "head.linear.0", "metrics": layer_metrics(4, 0.021) | {"cdnv": None}, "warnings": ["cdnv: none"]},
+            {"name": "head.linear.1", "metrics": None, "warnings": ["class means: equal"]},
         ],
         "train_error": 0.0,
         "test_accuracy": 0.972,
@@ -109,6 +109,11 @@ def digits() -> dict[str, Any]:
             "singular_values": values.tolist(),
         },
     }
+
+
+def layer_metrics(rank: int, spread: float) -> dict:
+    nc2 = {"equinorm_means": 0.12, "equiangular_means": 0.4, "etf_error_means": 0.5}
+    return {"nc1": {"quotient": spread, "rank": rank}, "cdnv": spread / 2, "nc2": nc2}
 
 
 def report() -> Report:

@@ -121,13 +121,15 @@ def test_network_is_given_in_full(report):
     assert [float(row["singular_value"]) for row in rows(values)] == digits["singular_values"]
     drawn = [[float(row[f"class_{index}"]) for index in range(10)] for row in rows(logits)]
     assert drawn == digits["logits"] == logits.figure.axes[0].get_images()[0].get_array().tolist()
-    assert [row["nc3"] for row in rows(depth)] == ["0.5", "", "0.3"]
-    titles = [axes.get_title(loc="left") for axes in depth.figure.axes]
-    assert titles == ["rank of the class means", "NC1", "NC2, equal norms", "NC2, equal angles", "NC3"]
+    assert [row["nc1_quotient"] for row in rows(depth)] == ["0.31", "0.021", ""]
+    assert [row["cdnv"] for row in rows(depth)] == ["0.155", "", ""]
+    assert depth.figure.axes[2].lines[0].get_ydata()[:2].tolist() == [5, 4]
+    titles = ["NC1, quotient", "CDNV", "rank of the class means", "NC2, equal norms", "NC2, equal angles"]
+    assert [axes.get_title(loc="left") for axes in depth.figure.axes] == [*titles, "NC2, simplex"]
 
 
 def test_without_metrics_there_is_no_figure_of_them():
-    assert len(network_section(fakes.digits() | {"depth": []}).pictures) == 3
+    assert len(network_section(fakes.digits() | {"layers": []}).pictures) == 3
 
 
 def test_where_collapse_does_not_exist():

@@ -31,6 +31,7 @@ for _name, _help in {
     "landscape": "Search for the true minimisers over logits.",
     "atlas": "Best known structures for K = 2..16 and L = 1..8: show, check or rebuild the table.",
     "simulate": "Train an ensemble of models to convergence and classify where each ends.",
+    "measure": "Collapse metrics of features in files: NC1 to NC4, spectra, nearest structure.",
     "demo": "Run the whole product once and write a report page.",
 }.items():
     app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help)

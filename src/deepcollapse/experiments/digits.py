@@ -9,13 +9,12 @@ import torch
 from deepcollapse.networks import (
     Descent,
     HeadVerdict,
-    LayerCollapse,
+    LabelledImages,
     Network,
     Split,
     Training,
     UfmDecay,
     balanced_split,
-    collapse_through_depth,
     deep_head,
     digits,
     head_verdict,
@@ -23,6 +22,7 @@ from deepcollapse.networks import (
     train,
 )
 from deepcollapse.networks.trajectory import train_error
+from deepcollapse.observe import Measurement, measure
 from deepcollapse.ufm import Activation, Problem, collapse
 
 __all__ = ["DigitsResult", "DigitsSpec", "digits_experiment"]
@@ -72,7 +72,7 @@ class DigitsResult:
         spec: what was run.
         problem: the feature model at the network's sizes and decays.
         verdict: objective against bound and structures; rank and logits.
-        depth: NC1 to NC3 at the input of every layer of the head.
+        measurement: all metrics at every layer of backbone and head, on the training images.
         training: steps, convergence, speed and trajectory.
         train_error: share of training images classified wrongly.
         test_accuracy: share of the held-out images classified correctly.
@@ -81,7 +81,7 @@ class DigitsResult:
     spec: DigitsSpec
     problem: Problem
     verdict: HeadVerdict
-    depth: tuple[LayerCollapse, ...]
+    measurement: Measurement
     training: Training
     train_error: float
     test_accuracy: float
@@ -103,7 +103,7 @@ class DigitsResult:
             "structure": verdict.structure,
             "within_class": verdict.within_class,
             "imbalance": verdict.imbalance,
-            "depth": [layer.as_json() for layer in self.depth],
+            "layers": self.measurement.as_json()["layers"],
             "train_error": self.train_error,
             "test_accuracy": self.test_accuracy,
             "converged": training.converged,
@@ -164,8 +164,14 @@ def _measured(network: Network, data: Split, *, spec: DigitsSpec, problem: Probl
         spec=spec,
         problem=problem,
         verdict=head_verdict(factors, problem),
-        depth=collapse_through_depth(factors, problem),
+        measurement=measure(
+            network.module(), [(network.tensor(data.train.images), torch.from_numpy(data.train.labels))]
+        ),
         training=training,
         train_error=train_error(factors, problem),
         test_accuracy=network.accuracy(data.test.images, data.test.labels),
     )
+
+
+def _batch(network: Network, data: LabelledImages) -> tuple[torch.Tensor, torch.Tensor]:
+    return network.tensor(data.images), torch.from_numpy(data.labels)

@@ -8,11 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.plot.style import BLUE, PAPER, frame, log_ticks, styled
+from deepcollapse.plot.style import BLUE, PAPER, log_if_wide, panels, styled
 
 __all__ = ["depth_figure"]
-
-_MOST_COLUMNS = 3
 
 
 @styled
@@ -29,13 +27,8 @@ def depth_figure(layers: Sequence[str], metrics: Mapping[str, Float[np.ndarray, 
         InvalidInputError: no layer, no metric, or another number of values than layers.
     """
     _expect_metrics(layers, metrics)
-    columns = 2 if len(metrics) == 4 else min(len(metrics), _MOST_COLUMNS)
-    rows = -(-len(metrics) // columns)
-    figure = Figure(figsize=(max(3.4, 2.35 * columns), 0.3 + 2.3 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(metrics) :]:
-        axes.remove()
-    for axes, (name, values) in zip(grid.flat, metrics.items(), strict=False):
+    figure, grid = panels(len(metrics))
+    for axes, (name, values) in zip(grid, metrics.items(), strict=True):
         _panel(axes, values, layers=layers)
         axes.set_title(name)
     figure.supxlabel("layer", fontsize=9)
@@ -43,7 +36,6 @@ def depth_figure(layers: Sequence[str], metrics: Mapping[str, Float[np.ndarray, 
 
 
 def _panel(axes: Axes, values: Float[np.ndarray, " l"], *, layers: Sequence[str]) -> None:
-    frame(axes, grid="y")
     axes.plot(
         range(len(layers)),
         values,
@@ -59,10 +51,7 @@ def _panel(axes: Axes, values: Float[np.ndarray, " l"], *, layers: Sequence[str]
         for label in axes.get_xticklabels():
             label.set(horizontalalignment="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
-    shown = values[np.isfinite(values)]
-    if shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
-        axes.set_yscale("log")
-        log_ticks(axes.yaxis, decades=float(np.log10(shown.max() / shown.min())))
+    log_if_wide(axes, values)
 
 
 def _expect_metrics(layers: Sequence[str], metrics: Mapping[str, np.ndarray]) -> None:

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from typing import Any, Final, ParamSpec
 
 import matplotlib
+import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -20,8 +23,11 @@ __all__ = [
     "RULE",
     "VERMILION",
     "frame",
+    "log_if_wide",
     "log_ticks",
+    "panels",
     "power_of_ten",
+    "shades",
     "style",
     "styled",
 ]
@@ -104,6 +110,33 @@ def frame(axes: Axes, *, grid: str) -> None:
     axes.grid(axis=grid, color=RULE, linewidth=0.6)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
     axes.tick_params(axis=grid, length=0)  # type: ignore[arg-type]
+
+
+def panels(count: int, *, margin: float = 0.0) -> tuple[Figure, list[Axes]]:
+    """A figure of so many small panels side by side, three in a row at most, and ``margin`` inches for a legend."""
+    columns = 2 if count == 4 else min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(3.4, 2.35 * columns) + margin, 0.3 + 2.3 * rows), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    for axes in grid[:count]:
+        frame(axes, grid="y")
+    return figure, grid[:count]
+
+
+def log_if_wide(axes: Axes, values: Float[np.ndarray, " _"]) -> None:
+    """A logarithmic vertical axis where all of the values are positive and spread over more than a factor of 10."""
+    shown = values[np.isfinite(values)]
+    if shown.size and shown.min() > 0 and shown.max() > 10 * shown.min():
+        axes.set_yscale("log")
+        log_ticks(axes.yaxis, decades=float(np.log10(shown.max() / shown.min())))
+
+
+def shades(count: int) -> list[tuple[float, float, float]]:
+    """So many blues in order, from light to dark."""
+    light, dark = np.array(to_rgb("#9ecae9")), np.array(to_rgb("#08306b"))
+    return [tuple(light + share * (dark - light)) for share in np.linspace(0.0, 1.0, count)]
 
 
 def log_ticks(axis: Axis, *, decades: float) -> None:

@@ -13,11 +13,12 @@ from deepcollapse.report.words import number
 __all__ = ["network_section"]
 
 _METRICS = {
-    "rank": "rank of the class means",
-    "nc1": "NC1",
-    "equinorm": "NC2, equal norms",
-    "equiangularity": "NC2, equal angles",
-    "nc3": "NC3",
+    ("nc1", "quotient"): "NC1, quotient",
+    ("cdnv",): "CDNV",
+    ("nc1", "rank"): "rank of the class means",
+    ("nc2", "equinorm_means"): "NC2, equal norms",
+    ("nc2", "equiangular_means"): "NC2, equal angles",
+    ("nc2", "etf_error_means"): "NC2, simplex",
 }
 
 
@@ -26,7 +27,7 @@ def network_section(digits: Json) -> Section:
     return Section(
         heading="A network on images of digits",
         prose=(network_against_bound(digits), network_training(digits), network_rank(digits)),
-        pictures=(_trajectory(digits), _logits(digits), _singular_values(digits), *_depth(digits["depth"])),
+        pictures=(_trajectory(digits), _logits(digits), _singular_values(digits), *_depth(digits["layers"])),
     )
 
 
@@ -79,15 +80,19 @@ def _depth(layers: Sequence[Json]) -> tuple[Picture, ...]:
     """The metrics by layer; none if nothing was measured."""
     if not layers:
         return ()
-    columns = {key: [entry[key] for entry in layers] for key in ("layer", *_METRICS)}
-    metrics = {
-        title: np.array([math.nan if value is None else value for value in columns[key]], dtype=float)
-        for key, title in _METRICS.items()
-    }
-    figure = depth_figure([str(layer) for layer in columns["layer"]], metrics)
+    names = [layer["name"] for layer in layers]
+    values = {path: [_value(layer["metrics"], *path) for layer in layers] for path in _METRICS}
+    figure = depth_figure(names, {title: np.array(values[path], dtype=float) for path, title in _METRICS.items()})
     caption = (
-        "Neural collapse of what enters each layer of the head, its features first. NC1, NC2 and NC3 are zero at "
-        "collapse; a gap is a layer where a metric has no value."
+        "Neural collapse from layer to layer on the training images: the outputs of the backbone's layers, what enters "
+        "the classifier, and the logits. All but the rank are zero at collapse; a gap is a layer where a metric has no "
+        "value."
     )
-    description = f"{', '.join(metrics)} at {len(layers)} layers."
-    return (Picture(figure, caption, description, data=Table(columns)),)
+    columns = {"_".join(path): [None if math.isnan(value) else value for value in values[path]] for path in _METRICS}
+    description = f"{', '.join(_METRICS.values())} at {len(layers)} layers."
+    return (Picture(figure, caption, description, data=Table({"layer": names} | columns)),)
+
+
+def _value(metrics: Json | None, part: str, name: str | None = None) -> float:
+    found = None if metrics is None else metrics[part] if name is None else metrics[part][name]
+    return math.nan if found is None else found
