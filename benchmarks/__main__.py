@@ -1,4 +1,4 @@
-"""Time the computations: ``python -m benchmarks [all|descent|answer|theory] [--rounds R] [--seconds S] [--json FILE]``.
+"""Time the computations: ``python -m benchmarks [TABLE] [--rounds R] [--seconds S] [--json FILE]``.
 
 Run it on a quiet machine: where other work goes on, torch's threads wait for each other. One thread for everything
 (OMP_NUM_THREADS=1) suffers less; ratios of one thread are then measured, and nothing about two.
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks.answer import QUESTION, SEEDS, answer
+from benchmarks.measure import CASES, MOST_RATIO, labelled, measure_rows
 from benchmarks.measurement import (
     DECAY,
     DTYPES,
@@ -25,7 +26,7 @@ from benchmarks.measurement import (
 )
 from benchmarks.targets import target_rows, unmet
 
-_BUDGETS = {"descent": 180.0, "theory": 60.0}  # seconds; from then on nothing is begun once a round is whole
+_BUDGETS = {"descent": 300.0, "theory": 60.0}  # seconds; from then on nothing is begun once a round is whole
 
 
 def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
@@ -33,7 +34,7 @@ def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
 
     Keys: ``machine``, ``rounds``, ``seconds``; with the first table ``gemm`` (floating-point operations per second of
     all threads by precision), ``descent`` (one row per problem, precision and contender) and ``targets``; with the
-    second ``answer``; with the third ``theory``.
+    second ``answer``; with the third ``measure``; with the fourth ``theory``.
     """
     found: dict[str, object] = {"machine": (before := machine()), "rounds": rounds, "seconds": seconds}
     if tables in ("all", "descent"):
@@ -43,6 +44,9 @@ def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
         found["targets"] = {"unmet": unmet(before), "rows": list(target_rows(found["descent"]))}
     if tables in ("all", "answer"):
         found["answer"] = answer(QUESTION, seeds=SEEDS, rounds=rounds, seconds=seconds)
+    if tables in ("all", "measure"):
+        cases = {size: labelled(*size) for size in CASES}
+        found["measure"] = measure_rows(cases, rounds=rounds, seconds=seconds)
     if tables in ("all", "theory"):
         found["theory"] = list(
             theory_rows(speeds(theory_tasks(), rounds=rounds, seconds=seconds, budget=_BUDGETS["theory"]))
@@ -67,6 +71,10 @@ def text(found: dict) -> Iterable[str]:
         yield from (f"condition of the targets that does not hold: {text}" for text in found["targets"]["unmet"])
     if "answer" in found:
         yield from ("", *_answer_lines(found["answer"]))
+    if "measure" in found:
+        yield from ("", f"All metrics of features in memory; at most {MOST_RATIO} times the products is wanted")
+        yield f"{'features':<28}{'contender':<17}{'seconds':<22}{'to products':>11}{'MiB more':>10}"
+        yield from map(_measure_line, found["measure"])
     if "theory" in found:
         yield from ("", f"{'computation':<42}milliseconds")
         yield from (f"{row['computation']:<42}{_spread(row['seconds'], 1e3, '.2f')}" for row in found["theory"])
@@ -81,8 +89,8 @@ def _descent_line(row: dict) -> str:
 
 def _target_lines(row: dict) -> Iterable[str]:
     missed = f"{row['shortfall']:.1%}" if row["shortfall"] else "-"
-    figures = f"{row['target']:>9.2f}{row['found']:>9.2f}{missed:>10}"
-    yield f"{_size(row):<23}{row['dtype']:<9}{row['quantity']:<15}{figures}"
+    figures = f"{row['target']:>9.2f}{row['found']:>9.2f}{missed:>10}{row['share_needed']:>16.1%}"
+    yield f"{_size(row):<23}{row['dtype']:<9}{row['contender']:<11}{row['quantity']:<15}{figures}"
     if row["cause"]:
         yield f"    {row['cause']}"
 
@@ -98,6 +106,13 @@ def _answer_lines(row: dict) -> Iterable[str]:
     yield f"loop, float64: {_spread(row['loop_seconds'], 1 / 60, '.1f')} minutes, from its speed; {ratio}"
 
 
+def _measure_line(row: dict) -> str:
+    size = f"N={row['samples']} d={row['width']} K={row['classes']}"
+    growth = f"{row['memory_growth'] / 2**20:.0f}" if "memory_growth" in row else ""
+    ratio = f"{row['ratio_to_products']['median']:.2f}"
+    return f"{size:<28}{row['contender']:<17}{_spread(row['seconds'], 1.0, '.3f'):<22}{ratio:>11}{growth:>10}"
+
+
 def _size(row: dict) -> str:
     return f"L={row['layers']} d={row['width']} K={row['classes']} n={row['samples']}"
 
@@ -111,7 +126,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure, print, and write the JSON file asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Time the computations.")
     parser.add_argument(
-        "tables", nargs="?", choices=("all", "descent", "answer", "theory"), default="all", help="default: all"
+        "tables",
+        nargs="?",
+        choices=("all", "descent", "answer", "measure", "theory"),
+        default="all",
+        help="default: all",
     )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of everything at most (default 5)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one measurement (default 0.5)")

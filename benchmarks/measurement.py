@@ -53,18 +53,31 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Models that contenders train."""
+    """Models that contenders train.
+
+    Attributes:
+        problem: their sizes and decay.
+        models: how many are trained side by side.
+        contenders: names in ``CONTENDERS``.
+        steps: an engine takes at least so many at a time, or what it does once per run would count too much.
+    """
 
     problem: Problem
-    models: int = 64
+    models: int = 256
     contenders: tuple[str, ...] = (*LOOPS, "two loops", "vmap", "torch", "cpu")
+    steps: int = 400
 
 
 CASES = (
     Case(Problem(classes=10, layers=2, width=70, samples=5, decay=DECAY)),
     Case(Problem(classes=10, layers=3, width=40, samples=1, decay=DECAY)),
     Case(Problem(classes=10, layers=2, width=20, samples=1, decay=DECAY)),
-    Case(Problem(classes=100, layers=3, width=256, samples=1, decay=DECAY), models=8, contenders=(*LOOPS, "auto")),
+    Case(
+        Problem(classes=100, layers=3, width=256, samples=1, decay=DECAY),
+        models=64,
+        contenders=(*LOOPS, "auto"),
+        steps=100,
+    ),
 )
 
 
@@ -75,10 +88,12 @@ class Task:
     Attributes:
         run: does the work so many times.
         amount: units of work (model-steps, floating-point operations, calls) in one repetition.
+        least: repetitions that belong together.
     """
 
     run: Callable[[int], object]
     amount: float = 1.0
+    least: int = 1
 
     def seconds(self, repetitions: int) -> float:
         """Wall time of so many repetitions."""
@@ -109,10 +124,10 @@ def speeds(
 def _repetitions(task: Task, seconds: float) -> int:
     """How often to repeat the task to fill the time; the first call may build or start something and does not count."""
     task.run(1)
-    count = 1
+    count = task.least
     while (elapsed := task.seconds(count)) < seconds / 4:
         count *= 2
-    return max(1, round(count * seconds / elapsed))
+    return max(task.least, round(count * seconds / elapsed))
 
 
 def summary(values: np.ndarray) -> dict[str, object]:
@@ -141,7 +156,8 @@ def descent_tasks() -> dict[Key, Task]:
             models = [gaussian(case.problem, seed=seed) for seed in range(case.models)]
             for name in case.contenders:
                 work = partial(CONTENDERS[name], case.problem, models, dtype=dtype)
-                tasks[dtype, case.problem, name] = Task(lambda steps, work=work: work(steps=steps), case.models)
+                least = case.steps if name in ENGINES else 1
+                tasks[dtype, case.problem, name] = Task(lambda steps, work=work: work(steps=steps), case.models, least)
     return tasks
 
 

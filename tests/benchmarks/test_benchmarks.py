@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -100,7 +101,9 @@ def result(table, rounds, tmp_path):
 
 
 @needs_compiler
-def test_a_tiny_run_of_gradient_descent(tmp_path, capsys):
+def test_a_tiny_run_of_gradient_descent(monkeypatch, tmp_path, capsys):
+    few = tuple(replace(case, models=8, steps=1) for case in CASES)
+    monkeypatch.setattr("benchmarks.measurement.CASES", few)
     found = result("descent", 2, tmp_path)
     assert found.keys() == {"machine", "rounds", "seconds", "gemm", "descent", "targets"}
     assert found["machine"].keys() == {"cpu", "cores", "threads", "load", "system", "python", "numpy", "torch"}
@@ -155,16 +158,24 @@ def test_a_target_says_how_much_is_missing_and_why():
     rows, fractions = {}, {}
     for count, target in enumerate(TARGETS):
         row = rows.setdefault(
-            (target.problem, target.dtype),
-            {**size(target.problem), "dtype": target.dtype, "contender": target.contender},
+            (target.problem, target.dtype, target.contender),
+            {
+                "share_of_peak": {"median": 0.5},
+                **size(target.problem),
+                "dtype": target.dtype,
+                "contender": target.contender,
+            },
         )
         fractions[target] = (0.9, 1.0, 1.1)[count % 3]
+        row.setdefault("share_of_peak", {"median": 0.5})
         row[target.quantity] = {"median": fractions[target] * target.least}
     for target, row in zip(TARGETS, target_rows(rows.values()), strict=True):
         assert (row["width"], row["dtype"], row["target"]) == (target.problem.d, target.dtype, target.least)
         assert row["found"] == fractions[target] * target.least
         assert row["shortfall"] == pytest.approx(max(0.0, 1.0 - fractions[target]), abs=1e-12)
         assert row["cause"] == (target.cause if fractions[target] < 1.0 else None)
+        share = rows[target.problem, target.dtype, target.contender]["share_of_peak"]["median"]
+        assert row["share_needed"] == pytest.approx(share * target.least / row["found"])
 
 
 def test_the_answer_is_that_of_simulate():
