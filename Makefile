@@ -24,7 +24,7 @@ demo: .venv/.installed-demo ## run the whole product once; report page in build/
 test: lint ## lint, then every test that takes seconds
 	$(PYTEST) -m "not slow"
 
-test-full: lint ## lint, then every test
+test-full: lint .venv/.installed-full ## lint, then every test, with the libraries of all integrations
 	$(PYTEST)
 
 lint: .venv/.installed-dev ## ruff, pyright, import rules
@@ -53,6 +53,10 @@ clean: ## remove the virtual environment and everything built
 
 .venv/.installed-dev: $(PINS) | .venv/bin/python
 	$(INSTALL) -e ".[dev]"
+	@touch $@
+
+.venv/.installed-full: $(PINS) | .venv/.installed-dev
+	$(INSTALL) -e ".[dev,integrations]"
 	@touch $@
 
 .venv/.installed-docs: $(PINS) | .venv/bin/python

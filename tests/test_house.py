@@ -156,7 +156,7 @@ def test_help_names_the_commands():
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for command in ("theory", "spectrum", "landscape", "atlas", "simulate", "demo"):
+    for command in ("theory", "spectrum", "landscape", "atlas", "simulate", "measure", "demo"):
         assert command in done.stdout
 
 

@@ -41,10 +41,24 @@ GRID = [
         ["linear", "relu"],
     )
 ]
+_SIZES = itertools.cycle([(2, 2), (3, 16), (4, 4), (5, 9), (6, 37), (8, 64), (12, 12), (7, 24), (10, 40)])  # K, d
+MANY = [
+    Problem(classes=k, layers=layers, width=d, samples=n, loss=loss, activation=activation, decay=2.0**-6)
+    for (layers, n, loss, activation), (k, d) in zip(
+        itertools.product([1, 2, 3, 4], [1, 5], ["ce", "mse"], ["linear", "relu"]), _SIZES, strict=False
+    )
+]
 
 
 def endpoints(engine, problem, *, seeds, rule):
     return {end.seed: end for end in engine.train(problem, gaussian_starts(problem, seeds), descent=rule)}
+
+
+def kind(end, problem):
+    if end.factors is None:
+        return end.status
+    found = classify(end.factors, problem)
+    return found.structure, found.rank
 
 
 @every_engine
@@ -75,6 +89,19 @@ def test_engines_end_at_the_same_points(problem):
         here, there = (classify(e.factors, problem) for e in (end, other))
         assert (here.structure, here.rank) == (there.structure, there.rank)
         assert here.loss == pytest.approx(there.loss, rel=1e-9)
+
+
+@pytest.mark.slow
+@both_engines
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("problem", MANY, ids=str)
+def test_the_same_seeds_end_in_the_same_class(problem, dtype):
+    """Thirty-two seeds each, converged, not converged or diverged."""
+    rule = descent(problem, 0.5, tolerance=1e-5 if dtype == "float64" else 1e-4, steps_max=4000)
+    ends = [endpoints(engine(dtype), problem, seeds=range(32), rule=rule) for engine in (TorchEngine, CpuEngine)]
+    kinds = [{seed: kind(end, problem) for seed, end in found.items()} for found in ends]
+    assert len(kinds[0]) == 32
+    assert kinds[0] == kinds[1]
 
 
 @both_engines

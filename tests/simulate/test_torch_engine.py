@@ -131,7 +131,7 @@ def test_no_starts_no_endpoints():
 
 def test_chunks_fit_the_cache():
     small, large = Problem(classes=10, layers=2, width=20), Problem(classes=10, layers=3, width=4000)
-    assert TorchEngine().capacity(large) == 1
+    assert TorchEngine().capacity(large) == torch.get_num_threads()
     assert TorchEngine(chunk=7).capacity(large) == 7
     wide, narrow = (TorchEngine(dtype=d).capacity(small) for d in ("float64", "float32"))
     assert narrow // 2 in (wide, wide + 1)

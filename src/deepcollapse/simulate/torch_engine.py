@@ -23,7 +23,9 @@ from deepcollapse.ufm import Problem, factor_shapes
 
 __all__ = ["TorchEngine"]
 
-_CACHE = 5 * 2**18  # bytes per core: most of a usual second-level cache
+_CACHE = ((5 * 2**18, math.inf), (5 * 2**19, 64), (2**24, 8), (math.inf, 1))
+"""Bytes and models per core, the largest of which count: most of a usual second-level cache is filled; a little more by
+up to 64 models, because small products end before the next call is ready; and up to 8 share the third level."""
 _MEMORY = 2**30  # bytes on an accelerator, where large batches pay
 _VECTOR = 64  # bytes; products and exponentials are slow on a part of one
 
@@ -45,7 +47,7 @@ class TorchEngine:
         dtype: "float64" or "float32". In float32 a step below one part in 10^7 of an entry is lost, so a run can
             come to rest with a gradient norm above a small tolerance; it then ends as not converged.
         device: any torch device.
-        chunk: models per batch; None takes what fits the cache of the cores torch uses (on the CPU).
+        chunk: models per batch; None takes what suits the caches of the cores torch uses (on the CPU).
 
     Raises:
         InvalidInputError: unknown dtype, a device torch cannot use, a chunk below one.
@@ -106,8 +108,10 @@ class TorchEngine:
         if self.chunk is not None:
             return self.chunk
         parameters = sum(math.prod(shape) for shape in factor_shapes(problem))
-        budget = _CACHE * self._threads if self._on_cpu else _MEMORY
-        return max(1, budget // (parameters * self._torch_dtype.itemsize))
+        size = parameters * self._torch_dtype.itemsize
+        if not self._on_cpu:
+            return max(1, _MEMORY // size)
+        return self._threads * int(max(min(room / size, most) for room, most in _CACHE))
 
     @property
     def _torch_dtype(self) -> torch.dtype:
