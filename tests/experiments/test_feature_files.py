@@ -5,42 +5,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_tensors
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
 from deepcollapse.experiments import feature_files
-from deepcollapse.experiments.feature_files import measure_files, stored_arrays
+from deepcollapse.experiments.feature_files import measure_files
 from deepcollapse.metrics import collapse_metrics
 from deepcollapse.stats import class_moments
+from experiments.layer_files import KINDS, samples, written
 from metrics.oracle import covariances, trace_nc1
-
-KINDS = ("npz", "safetensors", "folder")
-
-
-def written(folder, kind, name="layer", **arrays):
-    """The arrays as one file, or folder, of this kind."""
-    path = folder / (name if kind == "folder" else f"{name}.{kind}")
-    if kind == "npz":
-        np.savez(path, **arrays)
-    elif kind == "safetensors":
-        save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, path)
-    else:
-        path.mkdir()
-        for key, array in arrays.items():
-            np.save(path / key, array)
-    return path
-
-
-def samples(seed=0, *, classes=4, width=6, spread=0.5, dtype=np.float64):
-    """Unequal classes, and a classifier that is near the class means but not equal to them."""
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(classes), rng.integers(3, 15, classes))
-    rng.shuffle(labels)
-    means = rng.standard_normal((classes, width))
-    features = (means[labels] + spread * rng.standard_normal((labels.size, width))).astype(dtype)
-    weight = means + 0.3 * rng.standard_normal(means.shape)
-    return {"features": features, "labels": labels, "weight": weight, "bias": rng.standard_normal(classes)}
 
 
 def agreeing(features, labels, scores):
@@ -256,46 +229,7 @@ def test_not_finite_entries_are_counted_over_all_files(tmp_path, monkeypatch):
         measure_files([good, *bad])
 
 
-def test_nothing_is_unpickled(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (pytest.fail, ("code from a file was run",))
-
-    objects = np.array([[Trap()]], dtype=object)
-    for kind in ("npz", "folder"):
-        path = written(tmp_path, kind, features=np.eye(2), labels=np.arange(2), weight=objects)
-        with pytest.raises(InvalidInputError, match=r"weight: expected one of float16, .* found object of shape"):
-            stored_arrays(path)
-    (tmp_path / "raw.npz").write_bytes(objects.dumps())
-    with pytest.raises(InvalidInputError, match=r"file: expected a whole one, but found .*raw.npz"):
-        stored_arrays(tmp_path / "raw.npz")
-
-
 @pytest.mark.parametrize("rtol", [-1e-3, 1.0, float("nan")])
 def test_a_tolerance_out_of_range_is_refused(tmp_path, rtol):
     with pytest.raises(InvalidInputError, match="rtol: expected a number from 0 up to 1, but found"):
         measure_files([written(tmp_path, "npz", **samples())], rtol=rtol)
-
-
-@given(cut=st.floats(0, 1, exclude_max=True), kind=st.sampled_from(["npz", "safetensors"]))
-def test_a_file_cut_anywhere_is_refused(tmp_path_factory, cut, kind):
-    path = written(tmp_path_factory.mktemp("cut"), kind, **samples())
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(cut * len(whole))])
-    with pytest.raises(InvalidInputError, match=r"file: expected a whole one, but found .*; save it anew"):
-        measure_files([path])
-
-
-@given(position=st.floats(0, 1, exclude_max=True))
-def test_a_flipped_byte_in_an_archive_is_never_another_error(tmp_path_factory, position):
-    """The checksum of the archive finds most; a flip in a part nobody reads changes nothing."""
-    path = written(tmp_path_factory.mktemp("flip"), "npz", **samples())
-    whole = bytearray(path.read_bytes())
-    wanted = scalars(measure_files([path]))
-    whole[int(position * len(whole))] ^= 0xFF
-    path.write_bytes(whole)
-    try:
-        found = measure_files([path])
-    except InvalidInputError:
-        return
-    assert {name: scalars(found)[name] for name in wanted} == wanted

@@ -1,5 +1,6 @@
 """Class moments against sums in rational arithmetic, over spreads of nine orders of magnitude."""
 
+import inspect
 import tracemalloc
 from fractions import Fraction
 from pathlib import Path
@@ -225,6 +226,13 @@ def test_an_empty_class_is_named():
     np.testing.assert_array_equal(found.counts, [1, 0, 2, 0])
     with pytest.raises(InvalidInputError, match=r"classes: expected samples of all 4, but found none of \[1, 3\]"):
         found.centred_means()
+
+
+@pytest.mark.parametrize("centre", ["Sample", "samples", "", None])
+def test_an_unknown_centre_is_refused(centre: str | None):
+    moments = class_moments(np.eye(3), np.arange(3), classes=3)
+    with pytest.raises(InvalidInputError, match=r'centre: expected "class" or "sample", but found .*; choose one'):
+        inspect.unwrap(ClassMoments.centred_means)(moments, centre)
 
 
 HALF_INFINITE = np.array([[1.0], [np.inf]], dtype=np.float16)

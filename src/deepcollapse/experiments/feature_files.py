@@ -1,99 +1,23 @@
 """Features, labels and a classifier in files, measured block by block without holding them in memory."""
 
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
-from safetensors import SafetensorError, safe_open
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.experiments.stored_array import StoredArray, as_numpy, stored_arrays
 from deepcollapse.metrics import CollapseMetrics, collapse_metrics, nc4_matches
 from deepcollapse.stats import Centre, ClassMoments, MomentStream
 
-__all__ = ["FeatureMeasurement", "StoredArray", "measure_files", "stored_arrays"]
+__all__ = ["FeatureMeasurement", "measure_files"]
 
-_SHAPES = {"features": "N x d", "labels": "N", "weight": "K x d", "bias": "K", "logits": "N x K"}
-_FLOATS = ("float16", "bfloat16", "float32", "float64")
-_SAFETENSORS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"} | {
-    f"{sign}{bits}": f"{kind}{bits}" for sign, kind in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)
-}
-_DAMAGES = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, SafetensorError)
 _BLOCK = 1 << 21  # entries read at a time: 16 MiB in float64
 _CLASSES_MAX = 1_000_000
 _FAR = 0.01  # bfloat16 rounds to 2^-9 of a number; another classifier, or other rows, change all of it
-
-
-@dataclass(frozen=True, slots=True)
-class StoredArray:
-    """An array in a file that is not read yet.
-
-    Attributes:
-        name: of the array.
-        path: of its file.
-        shape: as written.
-        dtype: name of its dtype; "bfloat16", too.
-        opened: gives what is sliced by rows: an array, a memory map, or a slice of safetensors.
-    """
-
-    name: str
-    path: Path
-    shape: tuple[int, ...]
-    dtype: str
-    opened: Callable[[], Any]
-
-    def blocks(self, rows: int) -> Iterator[Any]:
-        """So many rows at a time, in the machine's byte order; torch tensors where NumPy lacks the dtype."""
-        with _readable(self.path):
-            opened: Any = self.opened() if self.shape[0] else ()
-        for start in range(0, self.shape[0], rows):
-            with _readable(self.path):
-                part = opened[start : min(start + rows, self.shape[0])]
-                part = np.array(part, part.dtype.newbyteorder("=")) if isinstance(part, np.ndarray) else part
-            yield part  # a copy: a view would hold a whole array of an archive while the next one is read
-
-    def whole(self) -> np.ndarray:
-        """All of it; bfloat16 as float32, which is exact."""
-        return _numpy(next(self.blocks(max(1, self.shape[0])), np.zeros(self.shape, dtype=np.int64)))
-
-    def refusal(self, expected: str, remedy: str) -> InvalidInputError:
-        """The error to raise about this array."""
-        return InvalidInputError(
-            f"{self.name}: expected {expected}, but found {self.dtype} of shape {self.shape} in {self.path}; {remedy}"
-        )
-
-
-def stored_arrays(path: str | PathLike[str]) -> dict[str, StoredArray]:
-    """The arrays of a file by name, of the right kind and shape, not read yet; pickled objects are never loaded.
-
-    Args:
-        path: ``.npz``, ``.safetensors``, or a folder of ``.npy`` files, with arrays ``features`` (N x d; float16,
-            bfloat16, float32 or float64) and ``labels`` (N integers), and perhaps ``weight`` (K x d), ``bias`` (K) and
-            ``logits`` (N x K). Folders are memory-mapped and safetensors read by rows; an array in an ``.npz`` is read
-            whole.
-
-    Raises:
-        InvalidInputError: no such file, another or a damaged format, arrays missing, of another shape or kind.
-    """
-    if not (path := Path(path)).exists():
-        raise InvalidInputError(f"file: expected features, but found no {path}; check the path")
-    reader = _folder if path.is_dir() else {".npz": _npz, ".safetensors": _safetensors}.get(path.suffix.lower())
-    if reader is None:
-        raise InvalidInputError(f"file: expected .npz, .safetensors or a folder of .npy, but found {path}; save one")
-    with _readable(path):
-        found = reader(path)
-    if not {"features", "labels"} <= found.keys():
-        names = ", ".join(sorted(found)) or "no array"
-        raise InvalidInputError(f"file: expected features and labels, but found {names} in {path}; rename, or add them")
-    for name in _SHAPES.keys() & found.keys():
-        _expect(found[name], samples=found["features"].shape[:1])
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +158,7 @@ class _Samples:
             starts = range(0, len(labels), rows)
             for start, *parts in zip(starts, *(array.blocks(rows) for array in arrays), strict=True):
                 for array, part in zip(arrays, parts, strict=True):
-                    if not second and not np.isfinite(_numpy(part)).all():
+                    if not second and not np.isfinite(as_numpy(part)).all():
                         raise _not_finite([f[array.name] for f in self.files])
                 part = labels[start : start + rows]
                 yield parts[0], parts[1][:, numbers] if parts[1:] else None, np.searchsorted(numbers, part)
@@ -254,7 +178,7 @@ class _Samples:
         """NC4, by the classifier or else the logits; warns where these two differ."""
         matches, gap, size = 0, 0.0, 0.0
         for features, logits, _ in self.blocks(count, second=True):
-            features, logits = _numpy(features), None if logits is None else _numpy(logits).astype(np.float64)
+            features, logits = as_numpy(features), None if logits is None else as_numpy(logits).astype(np.float64)
             if self.weight is None:
                 matches += _logit_matches(features, logits, moments.means)
                 continue
@@ -284,7 +208,7 @@ def _not_finite(arrays: Sequence[StoredArray]) -> InvalidInputError:
     found, first, remedy = 0, "", "remove those samples"
     for array in arrays:
         rows = max(1, _BLOCK // max(1, *array.shape[1:]))
-        for index, part in enumerate(map(_numpy, array.blocks(rows))):
+        for index, part in enumerate(map(as_numpy, array.blocks(rows))):
             bad = np.argwhere(~np.isfinite(part))
             if bad.size and not first:
                 where = (index * rows + int(bad[0][0]), *bad[0][1:].tolist())
@@ -334,67 +258,3 @@ def _small(array: StoredArray) -> np.ndarray:
     if not np.isfinite(found := array.whole().astype(np.float64)).all():
         raise _not_finite([array])
     return found
-
-
-def _expect(array: StoredArray, *, samples: tuple[int, ...]) -> None:
-    """Dtype, number of dimensions, and one row per sample."""
-    shape = _SHAPES[array.name]
-    if array.name == "labels" and not array.dtype.startswith(("int", "uint")):
-        raise array.refusal("whole numbers of an integer dtype", 'save labels.astype("int64")')
-    if array.name != "labels" and array.dtype not in _FLOATS:
-        raise array.refusal(f"one of {', '.join(_FLOATS)}", "convert it to float32; objects are never loaded")
-    if len(array.shape) != len(shape.split(" x ")) or 0 in array.shape[1:]:
-        raise array.refusal(f"shape {shape}", "reshape it; of one-hot labels save labels.argmax(axis=1)")
-    if shape.startswith("N") and array.shape[:1] != samples:
-        raise array.refusal(f"{samples[0]} rows, as features have", "save both of the same samples")
-
-
-def _npz(path: Path) -> dict[str, StoredArray]:
-    def stored(archive: zipfile.ZipFile, entry: str) -> StoredArray:
-        name = entry.removesuffix(".npy")
-        with archive.open(entry) as file:
-            return StoredArray(name, path, *_header(file), lambda: np.load(path, allow_pickle=False)[name])
-
-    with zipfile.ZipFile(path) as archive:
-        found = [stored(archive, entry) for entry in archive.namelist() if entry.endswith(".npy")]
-    return {array.name: array for array in found}
-
-
-def _folder(path: Path) -> dict[str, StoredArray]:
-    def stored(file: Path) -> StoredArray:
-        with file.open("rb") as start:
-            return StoredArray(file.stem, file, *_header(start), lambda: np.load(file, "r", allow_pickle=False))
-
-    return {file.stem: stored(file) for file in path.glob("*.npy")}
-
-
-def _safetensors(path: Path) -> dict[str, StoredArray]:
-    def stored(name: str, part: Any) -> StoredArray:
-        dtype = _SAFETENSORS.get(part.get_dtype()) or str(part.get_dtype())
-        framework = "pt" if dtype == "bfloat16" else "numpy"
-        shape = tuple(part.get_shape())
-        return StoredArray(name, path, shape, dtype, lambda: safe_open(path, framework).get_slice(name))
-
-    with safe_open(path, framework="numpy") as file:
-        return {name: stored(name, file.get_slice(name)) for name in file.keys()}  # noqa: SIM118 - no mapping
-
-
-def _header(file: Any) -> tuple[tuple[int, ...], str]:
-    """Shape and dtype of a .npy file; nothing else of it is read."""
-    read = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, str(dtype.newbyteorder("="))
-
-
-def _numpy(part: Any) -> np.ndarray:
-    """As NumPy has it: bfloat16 as float32, which is exact."""
-    return part if isinstance(part, np.ndarray) else part.float().numpy()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turns whatever a damaged file raises into one error."""
-    try:
-        yield
-    except _DAMAGES as error:
-        raise InvalidInputError(f"file: expected a whole one, but found {path} ({error}); save it anew") from None

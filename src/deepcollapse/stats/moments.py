@@ -1,7 +1,7 @@
 """Counts, class means and within-class scatter of labelled features: all that the collapse metrics need."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -133,9 +133,13 @@ class ClassMoments:
             centre: "class" for sum_k mu_k / K, "sample" for sum_k n_k mu_k / N; the same for equally large classes.
 
         Raises:
-            InvalidInputError: a class without samples.
+            InvalidInputError: a class without samples, or an unknown centre.
             UndefinedError: all class means are equal, so that nothing can be compared with the spread between them.
         """
+        if centre not in get_args(Centre):
+            raise InvalidInputError(
+                f'centre: expected "class" or "sample", but found {centre!r}; choose one of the two'
+            )
         self._expect_samples_everywhere()
         weights = self.counts / self.total if centre == "sample" else np.full(self.classes, 1.0 / self.classes)
         anchored = self.means - self.means[0]
