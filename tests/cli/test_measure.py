@@ -296,3 +296,9 @@ def test_files_are_named_and_named_once(tmp_path, refusal):
     assert "files: expected at least one, and each once, but found none" in refusal()
     twice = [str(tmp_path / "layer.npz"), str(tmp_path / "." / "layer.npz")]
     assert "files: expected at least one, and each once, but found " in refusal(options=twice)
+
+
+@pytest.mark.parametrize(("centre", "told"), [("class", "class means"), ("sample", "samples")])
+def test_the_title_says_where_means_are_centred(called, centre: str, told: str):
+    code, out, _ = called(GOOD, options=("--centre", centre))
+    assert (code, out.splitlines()[0]) == (0, f"40 samples, 5 classes, width 16, centred at the mean of the {told}")

@@ -144,9 +144,10 @@ def test_models_without_parameters_take_inputs_as_they_are():
         ([0.0, 1.0, 2.0], r"labels: expected whole numbers, but found torch.float32; cast them to int64"),
         ([True, False, True], r"labels: expected whole numbers, but found torch.bool"),
         ([0, 1], r"labels: expected one per sample, but found 2 labels and 3 rows of logits"),
-        ([[0], [1], [2]], r"labels: expected one number per sample, shape \(N,\) .* but found \(3, 1\)"),
+        ([[0], [1], [2]], r"labels: expected one .*, shape \(N,\) .* found \(3, 1\); pass labels=.* squeeze\(1\)"),
+        ([[[0]]], r"labels: expected one number .* but found \(1, 1, 1\); pass labels=lambda .* one class each$"),
         ([], r"labels: expected one number per sample, .* but found \(0,\)"),
-        (1, r"labels: expected one number per sample, .* but found \(\)"),
+        (1, r"labels: expected one number per sample, .* but found \(\); the loader gives single samples, put a"),
     ],
 )
 def test_wrong_labels_are_refused(labels, message: str):
@@ -165,6 +166,12 @@ def test_wrong_labels_are_refused(labels, message: str):
 def test_batches_without_labels_are_refused(batch, found: str):
     with pytest.raises(InvalidInputError, match=f"loader: expected batches .* but found {found}; pass labels=lambda"):
         probe(MODEL, [batch])
+
+
+def test_entries_that_are_no_arguments_of_the_model_are_refused():
+    message = r"batch: expected .* arguments of Sum.forward\(x.*\), but found \['image'\]; pass forward=lambda model"
+    with pytest.raises(InvalidInputError, match=message):
+        probe(MODEL, [{"image": torch.ones(3, 4, dtype=torch.float64), "label": torch.arange(3)}])
 
 
 @pytest.mark.parametrize(
@@ -203,3 +210,9 @@ def test_a_data_loader_does_for_a_loader():
     inputs, labels = (torch.cat(parts) for parts in zip(*DATA, strict=True))
     seen = probe(MODEL, DataLoader(TensorDataset(inputs, labels), batch_size=5))
     expect_same(seen.layers["fc"], probe(MODEL, DATA).layers["fc"])
+
+
+def test_traced_modules_do_not_tell_their_arguments_and_have_no_layers():
+    traced = torch.jit.trace(MODEL, torch.ones(3, 4, dtype=torch.float64))
+    with pytest.raises(InvalidInputError, match="layers: expected output of .* a scripted, exported or graphed model"):
+        probe(traced, [{"x": torch.ones(3, 4, dtype=torch.float64), "label": torch.arange(3)}])

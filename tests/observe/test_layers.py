@@ -1,5 +1,6 @@
 """Which modules are observed, under which names, and that none is silently left out."""
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -136,3 +137,9 @@ def test_scatter_is_kept_where_it_is_wanted():
     }
     assert kept == {None: {"0": False, "1": True}, False: {"0": False, "1": False}}
     assert probe(model[1:], batches(2049, dtype=torch.float32), scatter=True).classifier.moments.scatter is not None
+
+
+def test_what_is_no_module_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(InvalidInputError, match=r"model: expected a torch.nn.Module, but found list; the model comes"):
+        probe([], nn.Linear(2, 2))

@@ -49,6 +49,49 @@ def test_a_line_is_a_layer_through_training():
     assert (overlapping(figure), cut_off(figure)) == ([], [])
 
 
+def deep_network(layers: int):
+    torch.manual_seed(0)
+    model, batches = network()
+    middle = [nn.Linear(7, 7) for _ in range(layers - 1)]
+    for layer in middle:
+        nn.init.orthogonal_(layer.weight)
+    return nn.ModuleDict({"a_backbone_with_a_name": nn.Sequential(model[0], nn.Linear(8, 7), *middle)}), batches
+
+
+def test_names_of_many_layers_do_not_cover_each_other():
+    model, batches = deep_network(29)
+    options = {"forward": lambda model, batch: model["a_backbone_with_a_name"](batch[0]), "classes": 7}
+    found = measure(model, batches, drop_empty=True, **options)
+    figure = measurement_figure(found)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len(labels) == len(found.layers) == 31
+    assert [label for label in labels if label][-1] == labels[-1] == "…29"
+    assert len([label for label in labels if label]) <= 9
+    assert cut_off(figure) == []
+    axes = figure.axes[0]
+    named = [tick for tick, label in zip(axes.get_xticks(), labels, strict=True) if label]
+    points = axes.transData.transform([(tick, 1.0) for tick in named])[:, 0]
+    sample = axes.get_xticklabels()[0]
+    lines = np.diff(points) * np.sin(np.radians(sample.get_rotation()))  # distance between lines of rotated text
+    assert lines.min() > sample.get_size() * figure.dpi / 72
+
+
+def test_ranks_and_steps_have_ticks_at_whole_numbers():
+    model, batches = network()
+    recorder = Recorder(model, batches)
+    for step in (0, 1, 2):
+        recorder.look(step)
+    metrics = {"nc1/rank": "rank"}
+    for figure in (
+        measurement_figure(recorder.look(3), metrics=metrics),
+        training_figure(recorder.series(), metrics=metrics),
+    ):
+        assert all(tick == round(tick) for tick in figure.axes[0].get_yticks())
+        low, high = figure.axes[0].get_ylim()
+        assert low < 2 < high
+    assert all(tick == round(tick) for tick in figure.axes[0].get_xticks())
+
+
 def test_unknown_names_are_refused():
     model, batches = network()
     recorder = Recorder(model, batches)

@@ -65,7 +65,8 @@ def measure(
 def _print(document: dict[str, Any]) -> None:
     rows = [[name, _at(document, path), meaning] for path, (name, meaning) in _SINGLE.items()]
     what = f"{document['samples']} samples, {document['classes']} classes, width {document['width']}"
-    print_table(f"{what}, centre of the {document['centre']} means", ["metric", "value", "at collapse"], rows)
+    centre = {"class": "class means", "sample": "samples"}[document["centre"]]
+    print_table(f"{what}, centred at the mean of the {centre}", ["metric", "value", "at collapse"], rows)
     pairs = [
         [name, _at(document, f"{path}_means"), _at(document, f"{path}_weights"), meaning]
         for path, (name, meaning) in _PAIRS.items()

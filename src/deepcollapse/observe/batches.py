@@ -1,5 +1,6 @@
 """What a loader yields, taken apart into inputs and labels, and what a model returns, into logits."""
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from deepcollapse.errors import InvalidInputError
 __all__ = ["Batches", "checked_logits", "expect_finite", "expect_range", "moved"]
 
 _LABEL_KEYS = ("labels", "label")
+_REMEDIES = {
+    0: "the loader gives single samples, put a torch.utils.data.DataLoader around them",
+    2: "pass labels=lambda batch: ... that gives one class each, by argmax(dim=1) of one-hot rows or by squeeze(1)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +43,23 @@ class Batches:
         if labels.ndim != 1 or not len(labels):
             raise InvalidInputError(
                 f"labels: expected one number per sample, shape (N,) with N >= 1, but found {tuple(labels.shape)}; "
-                "pass labels=lambda batch: ... that gives one class each"
+                f"{_REMEDIES.get(labels.ndim, 'pass labels=lambda batch: ... that gives one class each')}"
             )
         if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
             raise InvalidInputError(f"labels: expected whole numbers, but found {labels.dtype}; cast them to int64")
         return labels.to(torch.int64)
 
     def run(self, model: nn.Module, batch: Any) -> Any:
-        """What the model returns for the batch."""
+        """What the model returns for the batch.
+
+        Raises:
+            InvalidInputError: a mapping whose keys are not the model's arguments.
+        """
         if self.forward:
             return self.forward(model, batch)
         inputs = _split(batch, inputs_only=self.labels is not None)[0]
         if isinstance(inputs, Mapping):
+            _expect_arguments(model, inputs)
             return model(**inputs)
         return model(*inputs) if isinstance(inputs, tuple | list) else model(inputs)
 
@@ -134,6 +144,20 @@ def checked_logits(output: Any, *, classes: int | None, samples: int) -> tuple[t
             "pass both in the same order"
         )
     return logits, logits.shape[1]
+
+
+def _expect_arguments(model: nn.Module, inputs: Mapping[str, Any]) -> None:
+    try:
+        signature = inspect.signature(model.forward)
+    except ValueError:  # traced modules do not tell
+        return
+    try:
+        signature.bind(**inputs)
+    except TypeError as error:
+        raise InvalidInputError(
+            f"batch: expected entries named as the arguments of {type(model).__name__}.forward{signature}, but found "
+            f"{list(inputs)}; pass forward=lambda model, batch: ... that calls the model with what it takes"
+        ) from error
 
 
 def _logits(output: Any) -> Any:

@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.metrics.nc4 import nc4_matches
 from deepcollapse.observe.layer_streams import LayerStreams
+from deepcollapse.observe.processes import Processes
 from deepcollapse.stats import ClassMoments
 
 __all__ = ["Classifier", "ClassifierTap"]
@@ -30,15 +31,15 @@ class Classifier:
         weight: W, one row per class.
         bias: b, or None.
         moments: of the features that enter it.
-        agreement: share of samples for which it and the nearest class mean name one class (NC4); None where a class has
-            no samples.
+        agreement: share of samples for which it and the nearest class mean name one class (NC4), both among the classes
+            that have samples.
     """
 
     name: str
     weight: Float[np.ndarray, "K d"]
     bias: Float[np.ndarray, " K"] | None
     moments: ClassMoments
-    agreement: float | None
+    agreement: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,23 +131,24 @@ class ClassifierTap:
         self.streams.pending.append((f"{chosen.name} (input)", chosen.features))
         self.streams.add(labels, classes=classes)
 
-    def classifier(self) -> Classifier | None:
-        """What was found; None where no linear layer gave the logits."""
+    def classifier(self, processes: Processes) -> Classifier | None:
+        """What was found, on all these processes' samples; None where no linear layer gave the logits."""
         if self.found is None:
             return None
-        (moments,) = self.streams.moments().values()
+        (moments,) = self.streams.moments(processes).values()
         weight, bias = (tensor.cpu().numpy().copy() for tensor in _affine(self.found[1]))
-        agreement = None
-        if moments.counts.all():
+        seen = moments.counts > 0
+        matches = sum(map(len, self.kept))  # of one class, both can name that only
+        if seen.sum() > 1:
+            given = {"means": moments.means[seen], "weight": weight[seen], "bias": bias[seen]}
             arrays = (rows.float() if rows.dtype == torch.bfloat16 else rows for rows in self.kept)
-            matches = sum(nc4_matches(rows.numpy(), means=moments.means, weight=weight, bias=bias) for rows in arrays)
-            agreement = matches / moments.total
+            matches = sum(nc4_matches(rows.numpy(), **given) for rows in arrays)
         return Classifier(
             name=self.found[0],
             weight=weight,
             bias=None if self.found[1].bias is None else bias,
             moments=moments,
-            agreement=agreement,
+            agreement=processes.total(matches) / moments.total,
         )
 
     def _hook(self, name: str):

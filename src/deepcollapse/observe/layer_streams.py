@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.observe.batches import expect_finite
 from deepcollapse.observe.features import FeatureReader
+from deepcollapse.observe.processes import Processes
 from deepcollapse.stats import ClassMoments
 from deepcollapse.stats.stream import MomentStream
 
@@ -80,13 +81,13 @@ class LayerStreams:
             with _named(name), _in_full_precision(features.device.type):
                 self.streams[name, call].add(features, labels)
 
-    def moments(self) -> dict[str, ClassMoments]:
-        """By name, with "#1", "#2", ... behind it where a module ran several times in a pass."""
+    def moments(self, processes: Processes) -> dict[str, ClassMoments]:
+        """Of these processes' samples, by name, with "#1", "#2", ... behind it where a module ran several times."""
         calls = Counter(name for name, _ in self.streams)
         found = {}
         for (name, call), stream in self.streams.items():
             with _named(name):
-                found[f"{name}#{call}" if calls[name] > 1 else name] = stream.moments()
+                found[f"{name}#{call}" if calls[name] > 1 else name] = processes.moments(stream.moments())
         return found
 
     def _expect_calls_as_before(self, calls: Counter[str]) -> None:

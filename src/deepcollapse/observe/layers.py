@@ -16,7 +16,16 @@ _DEFAULT = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def original_module(model: nn.Module) -> nn.Module:
-    """The module inside ``torch.compile(model)``, ``DataParallel`` and ``DistributedDataParallel``, however nested."""
+    """The module inside ``torch.compile(model)``, ``DataParallel`` and ``DistributedDataParallel``, however nested.
+
+    Raises:
+        InvalidInputError: no module.
+    """
+    if not isinstance(model, nn.Module):
+        raise InvalidInputError(
+            f"model: expected a torch.nn.Module, but found {type(model).__name__}; the model comes first, then the "
+            "loader, and functions are put into a module"
+        )
     while (inner := _wrapped_child(model)) is not None:
         model = model.get_submodule(inner)
     return model

@@ -1,14 +1,15 @@
-"""What a measurement of a network is: the collapse metrics of its layers, as a table, JSON, arrays or HTML."""
+"""What a measurement of a network is: the collapse metrics of its layers, as a table, JSON, arrays, text or HTML."""
 
 import html
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepcollapse.errors import UndefinedError
 from deepcollapse.metrics import CollapseMetrics
 from deepcollapse.stats import ClassMoments
 
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerMeasurement", "Measurement"]
 
-_SHOWN = ("nc1/quotient", "nc1/papyan", "nc1/rank", "nc2/equinorm_means", "nc2/equiangular_means", "nc3/papyan")
+_SHOWN = (
+    "nc1/quotient",
+    "nc1/papyan",
+    "nc1/rank",
+    "nc2/equinorm_means",
+    "nc2/equiangular_means",
+    "nc3/papyan",
+    "nc4/agreement",
+)
+_HEAD = ["layer", "d", *_SHOWN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,46 +36,53 @@ class LayerMeasurement:
 
     Attributes:
         name: of the layer whose output they are; what enters the classifier has the classifier's name and " (input)".
-        moments: of the features.
+        moments: of the features, without classes that were dropped.
         metrics: of the features, and at its input of the classifier, too; None where all class means are equal.
         warnings: what has no value, and why.
     """
 
     name: str
-    moments: ClassMoments
+    moments: ClassMoments = field(repr=False)
     metrics: CollapseMetrics | None
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurement:
-    """The layers of a network in the order in which they ran.
+    """The layers of a network in the order in which they ran; printed, a table with a row for each.
 
     Attributes:
         layers: from the input to the logits.
         samples: N.
-        accuracy: share of samples whose largest logit is that of their class; None without a classifier.
+        accuracy: share of samples whose largest logit is that of their class; None without logits.
+        dropped: classes without samples that were left out; the others keep their order.
+        notes: warnings that concern the whole network.
     """
 
     layers: tuple[LayerMeasurement, ...]
     samples: int
     accuracy: float | None
+    dropped: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> CollapseMetrics:
         """The metrics of one layer.
 
         Raises:
-            KeyError: no such layer, or none of its metrics has a value.
+            KeyError: no such layer.
+            UndefinedError: none of its metrics has a value.
         """
-        found = {layer.name: layer.metrics for layer in self.layers}
-        if (metrics := found.get(name)) is None:
-            raise KeyError(f"layer: expected one of {[n for n, m in found.items() if m]}, but found {name!r}")
+        found = {layer.name: layer for layer in self.layers}
+        if name not in found:
+            raise KeyError(f"layer: expected one of {list(found)}, but found {name!r}")
+        if (metrics := found[name].metrics) is None:
+            raise UndefinedError(f"{name}: {'; '.join(found[name].warnings)}")
         return metrics
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What has no value, and why, layer by layer."""
-        return tuple(f"{layer.name}: {text}" for layer in self.layers for text in layer.warnings)
+        """The notes, and what has no value, and why, layer by layer."""
+        return self.notes + tuple(f"{layer.name}: {text}" for layer in self.layers for text in layer.warnings)
 
     def scalars(self) -> dict[str, float]:
         """Every number that has a value, by "layer/metric", as loggers want them."""
@@ -88,10 +105,12 @@ class Measurement:
         return pyarrow.Table.from_pylist(list(self.rows()), schema=schema)
 
     def as_json(self) -> dict[str, object]:
-        """Keys ``samples``, ``accuracy``, ``layers`` (``name``, ``metrics``, ``warnings``)."""
+        """Keys ``samples``, ``accuracy``, ``dropped``, ``notes``, ``layers`` (``name``, ``metrics``, ``warnings``)."""
         return {
             "samples": self.samples,
             "accuracy": self.accuracy,
+            "dropped": list(self.dropped),
+            "notes": list(self.notes),
             "layers": [
                 {
                     "name": layer.name,
@@ -117,19 +136,27 @@ class Measurement:
                 arrays[f"{layer.name}/singular_values"] = layer.metrics.spectrum.singular_values
         save_file(arrays, file, metadata={"measurement": json.dumps(self.as_json())})
 
+    def __repr__(self) -> str:
+        rows = [_HEAD, *map(_cells, self.layers)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
+        return "\n".join([self._title(), *map("  ".join, lines), *self.warnings])
+
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in ("layer", "d", *_SHOWN))
-        body = "".join(f"<tr>{''.join(_cells(layer))}</tr>" for layer in self.layers)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in _HEAD)
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(layer)) for layer in self.layers)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
         notes = "".join(f"<li>{html.escape(text)}</li>" for text in self.warnings)
-        accuracy = "" if self.accuracy is None else f", accuracy {self.accuracy:.2%}"
-        return (
-            f"<p>{self.samples} samples{accuracy}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            + (f"<ul>{notes}</ul>" if notes else "")
+        return f"<p>{self._title()}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" + (
+            f"<ul>{notes}</ul>" if notes else ""
         )
 
+    def _title(self) -> str:
+        return f"{self.samples} samples" + ("" if self.accuracy is None else f", accuracy {self.accuracy:.2%}")
 
-def _cells(layer: LayerMeasurement) -> Iterator[str]:
+
+def _cells(layer: LayerMeasurement) -> list[str]:
+    """What a table shows of a layer."""
     found = layer.metrics.scalars() if layer.metrics else {}
-    yield f"<td>{html.escape(layer.name)}</td><td>{layer.moments.width}</td>"
-    for name in _SHOWN:
-        yield f"<td>{f'{found[name]:.3g}' if name in found else '-'}</td>"
+    numbers = (f"{found[name]:.3g}" if name in found else "-" for name in _SHOWN)
+    return [layer.name, str(layer.moments.width), *numbers]

@@ -16,6 +16,7 @@ from deepcollapse.observe.evaluation import evaluation, expect_samples_apart
 from deepcollapse.observe.features import FeatureReader
 from deepcollapse.observe.layer_streams import LayerStreams
 from deepcollapse.observe.layers import chosen_layers, original_module
+from deepcollapse.observe.processes import Processes
 from deepcollapse.stats import ClassMoments
 
 __all__ = ["Observation", "probe"]
@@ -52,6 +53,7 @@ def probe(
     forward: Callable[[nn.Module, Any], Any] | None = None,
     labels: Callable[[Any], Any] | None = None,
     training: bool = False,
+    distributed: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Observation:
     """Class moments of the features at the outputs of a network's layers, and of what enters its classifier.
@@ -60,7 +62,7 @@ def probe(
     before when it returns or fails. A compiled model is observed as the original module, and the fused path of
     PyTorch's transformer layers is off, because hooks see neither; the numbers differ by rounding at most. Inside
     ``DataParallel`` and ``DistributedDataParallel`` the plain module runs, and names have no "module." or "_orig_mod.".
-    In a distributed job every process sees its share of the data.
+    In a distributed job every process sees its share of the data, unless ``distributed`` puts the shares together.
 
     Features keep the dtype the network gives them (float16 and bfloat16, too, under the caller's autocast), and pooling
     happens in it, as in the network; statistics are float64. Per layer O(K d + d^2) memory, or O(K d) without scatter;
@@ -89,19 +91,22 @@ def probe(
             if the model has no logits.
         labels: from a batch to its labels, where they are not in the usual place.
         training: refused if True: statistics of a batch would make the features depend on it.
+        distributed: whether to count the samples of all processes of torch.distributed, with one answer in all of them.
+            Each must call this, with batches of its own; one that raises leaves the others waiting. Samples that a
+            sampler hands to two processes, to make shares equal, count twice.
         progress: called after each batch with the number of samples done.
 
     Raises:
         InvalidInputError: unknown or silent layers, outputs without features, labels that are not whole numbers from 0
             to K - 1, one per sample; logits of another shape; features that are not finite; no data; BatchNorm without
-            running statistics. Each with its remedy.
+            running statistics; no process group where one is asked for. Each with its remedy.
 
     >>> model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> seen = probe(model, [(torch.eye(2), torch.tensor([0, 1]))])
     >>> list(seen.layers), seen.classifier.name, seen.samples
     (['0', '2'], '2', 2)
     """
-    model = original_module(model)
+    model, processes = original_module(model), Processes(distributed)
     expect_samples_apart(model, training=training)
     place = _device(model) if device is None else torch.device(device)
     watched = chosen_layers(model, layers)
@@ -120,7 +125,7 @@ def probe(
                 run.expect_output_of(watched, all_of_them=layers is not None)
             if progress is not None:
                 progress(run.samples)
-    return run.observation()
+    return run.observation(processes)
 
 
 @dataclass(slots=True)
@@ -162,14 +167,15 @@ class _Pass:
                 "name modules that run"
             )
 
-    def observation(self) -> Observation:
-        """What was seen."""
+    def observation(self, processes: Processes) -> Observation:
+        """What was seen by these processes."""
         if not self.samples:
             raise InvalidInputError(
                 "loader: expected at least one batch, but found none; a generator can be consumed only once"
             )
-        accuracy = None if self.correct is None else self.correct / self.samples
-        return Observation(self.streams.moments(), self.tap.classifier(), self.samples, accuracy)
+        samples = processes.total(self.samples)
+        accuracy = None if self.correct is None else processes.total(self.correct) / samples
+        return Observation(self.streams.moments(processes), self.tap.classifier(processes), samples, accuracy)
 
 
 def _known_outputs(outputs: Mapping[str, Any] | None, watched: Mapping[str, nn.Module]) -> Mapping[str, Any]:

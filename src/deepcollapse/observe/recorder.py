@@ -1,7 +1,7 @@
 """Looks at a network during its training, in a loop of one's own."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -39,12 +39,16 @@ class Look:
     Attributes:
         layers: from the input to the logits.
         samples: N.
-        accuracy: share of samples that the network classifies correctly; None without a classifier.
+        accuracy: share of samples that the network classifies correctly; None without logits.
+        dropped: classes without samples that were left out.
+        notes: warnings that concern the whole network.
     """
 
     layers: tuple[LookedLayer, ...]
     samples: int
     accuracy: float | None
+    dropped: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The same keys as ``Measurement.as_json``."""
@@ -52,7 +56,8 @@ class Look:
             {"name": x.name, "metrics": x.metrics.as_json() if x.metrics else None, "warnings": list(x.warnings)}
             for x in self.layers
         ]
-        return {"samples": self.samples, "accuracy": self.accuracy, "layers": layers}
+        own = {"dropped": list(self.dropped), "notes": list(self.notes)}
+        return {"samples": self.samples, "accuracy": self.accuracy, **own, "layers": layers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class MeasurementSeries:
     """
 
     steps: tuple[int, ...] = ()
-    measurements: tuple[Look, ...] = ()
+    measurements: tuple[Look, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if len(self.steps) != len(self.measurements):
@@ -103,7 +108,8 @@ class MeasurementSeries:
             InvalidInputError: the step is not larger than the last one.
         """
         layers = tuple(LookedLayer(layer.name, layer.metrics, layer.warnings) for layer in measurement.layers)
-        look = Look(layers, measurement.samples, measurement.accuracy)
+        own = {"dropped": measurement.dropped, "notes": measurement.notes}
+        look = Look(layers, measurement.samples, measurement.accuracy, **own)
         return MeasurementSeries((*self.steps, step), (*self.measurements, look))
 
     def rows(self) -> Iterator[dict[str, Any]]:

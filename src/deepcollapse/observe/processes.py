@@ -1,0 +1,49 @@
+"""Whose samples a measurement is of: this process's, or those of all processes of a distributed run."""
+
+from dataclasses import dataclass
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.stats import ClassMoments, gathered
+
+__all__ = ["Processes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Puts together what processes saw, each of its own share of the data.
+
+    Attributes:
+        together: whether all processes count, so that each must ask the same questions in the same order.
+
+    Raises:
+        InvalidInputError: all shall count, but torch.distributed is not initialised.
+    """
+
+    together: bool
+
+    def __post_init__(self) -> None:
+        from torch import distributed
+
+        if self.together and not (distributed.is_available() and distributed.is_initialized()):
+            raise InvalidInputError(
+                "distributed: expected torch.distributed to be initialised, but found no process group; call "
+                "torch.distributed.init_process_group first, or leave out distributed=True"
+            )
+
+    def moments(self, own: ClassMoments) -> ClassMoments:
+        """Class moments of all samples."""
+        return gathered(own) if self.together else own
+
+    def total(self, own: int) -> int:
+        """A count over all samples.
+
+        >>> Processes(together=False).total(3)
+        3
+        """
+        if not self.together:
+            return own
+        from torch import distributed
+
+        found: list[int | None] = [None] * distributed.get_world_size()
+        distributed.all_gather_object(found, own)
+        return sum(count or 0 for count in found)
