@@ -38,6 +38,12 @@ def test_scaling_is_exact(rng: np.random.Generator, exponent: int, by_row: bool)
     assert (scaled / matrix > 0).all()
 
 
+def test_subnormal_numbers_are_scaled_exactly():
+    matrix = np.array([[5e-324], [-1.5e-323]])
+    np.testing.assert_array_equal(unit_scaled(matrix), np.ldexp([[1.0], [-3.0]], -51))
+    np.testing.assert_array_equal(unit_scaled(np.array([[1.7e308]])), np.ldexp([[1.7e308]], -1024))
+
+
 def test_scaling_leaves_zeros():
     assert not unit_scaled(np.zeros((2, 3))).any()
     assert unit_scaled(np.array([[0.0], [8.0]]), by_row=True).tolist() == [[0.0], [0.5]]
@@ -63,6 +69,12 @@ def test_pair_distances_equal_sums_of_differences(rng, classes: int, width: int,
     expected = [fsum((a - b) ** 2) for a, b in combinations(vectors, 2)]
     # where the product is used, it loses at most the inverse of the share below which differences are taken
     np.testing.assert_allclose(pair_squares(vectors), expected, rtol=1e4 * 8 * width * np.finfo(float).eps, atol=0)
+
+
+def test_a_crowd_of_equal_vectors_has_no_distances():
+    vectors = 1e6 + np.array([[0.0, 1.0]] * 4 + [[3.0, 5.0]] * 2)
+    expected = [float((a - b) @ (a - b)) for a, b in combinations(vectors, 2)]
+    np.testing.assert_array_equal(pair_squares(vectors), expected)
 
 
 def test_equal_vectors_have_distance_zero_exactly():

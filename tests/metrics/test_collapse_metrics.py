@@ -140,6 +140,11 @@ def test_without_the_scatter_only_the_trace_form_is_missing():
         ({"weight": np.ones((4, 6)), "bias": np.ones(6)}, r"bias: expected shape \(4,\).*found \(6,\)"),
         ({"bias": np.ones(4)}, "bias: expected a weight beside it, but found none"),
         ({"logits": np.ones((4, 6))}, r"logits: expected shape \(4, 4\)"),
+        ({"weight": np.ones((4, 6), bool)}, "weight: expected real numbers, but found bool; cast it to float64"),
+        ({"logits": np.eye(4) * 1j}, "logits: expected real numbers, but found complex128"),
+        ({"agreement": 1.5}, r"agreement: expected a share from 0 to 1, but found 1.5; see nc4_agreement"),
+        ({"agreement": float("nan")}, "agreement: expected a share from 0 to 1, but found nan"),
+        ({"rtol": 1.0}, "rtol: expected a share from 0 to below 1, but found 1.0"),
         ({"weight": np.full((4, 6), np.nan)}, "weight: expected finite entries, but found 24 that are not"),
     ],
 )

@@ -161,6 +161,23 @@ def test_rounding_of_the_input_is_no_direction_at_any_tolerance():
     assert found.tolerance >= np.sqrt(2) * 300 * np.finfo(np.float32).eps
 
 
+@pytest.mark.parametrize("rtol", [-1e-3, 1.0, 2.0, float("nan"), float("inf")])
+def test_a_tolerance_that_leaves_no_direction_is_refused(rtol: float):
+    moments = class_moments(np.eye(3), np.arange(3), classes=3)
+    for metric in (between_class, nc1):
+        with pytest.raises(InvalidInputError, match=r"rtol: expected a share from 0 to below 1, but found .*; the def"):
+            metric(moments, rtol=rtol)
+
+
+def test_means_that_differ_by_rounding_in_every_direction_have_no_nc1():
+    """Each centred mean is longer than the rounding of the input, but no direction's standard deviation is."""
+    features = 1000.0 + 1.5 * 2.0**-52 * 2000 * np.eye(3, 4)
+    with pytest.raises(
+        UndefinedError, match=r"class means: expected a standard deviation above rounding, 4.44e-13, in"
+    ):
+        nc1(class_moments(features, np.arange(3), classes=3))
+
+
 def test_equal_means_and_empty_classes_raise():
     equal = class_moments(np.array([[1.0], [-1.0], [1.0], [-1.0]]), np.array([0, 0, 1, 1]), classes=2)
     empty = class_moments(np.array([[1.0], [-1.0]]), np.array([0, 1]), classes=3)

@@ -128,6 +128,11 @@ def test_zeros_and_bad_input(metric):
             metric(np.ones((2, 2)), wrong)
 
 
+def test_one_class_has_no_simplex():
+    with pytest.raises(InvalidInputError, match="nc3_etf: weight: expected a matrix of numbers with at least 2 rows"):
+        nc3_etf(np.ones((1, 2)), np.ones((1, 2)))
+
+
 @pytest.mark.parametrize("metric", [nc3, nc3_etf, subspace_residual])
 def test_size_costs_no_digits(metric):
     rng = np.random.default_rng(5)

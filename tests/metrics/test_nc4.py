@@ -109,6 +109,11 @@ def test_bad_features():
         (np.zeros((2, 2)), r"with 3 columns, but found float64 of shape \(2, 2\)"),
         (np.zeros((2, 3), dtype=complex), "but found complex128 of shape"),
         (np.array([[0.0, 1.0, -np.inf]]), r"expected finite entries, but found -inf at \(0, 2\)"),
+        (
+            np.full((1, 3), np.inf, np.float16),
+            r"found inf at \(0, 0\), .*; float16 overflows beyond 65504, compute the",
+        ),
+        (np.full((1, 3), np.nan, np.float16), r"found nan at \(0, 0\), .*; remove those samples"),
         (np.full((1, 3), 1e308), "expected scores within float64, but found entries up to 1e"),
     ):
         with pytest.raises(InvalidInputError, match=message):

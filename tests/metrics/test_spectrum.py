@@ -120,8 +120,15 @@ def test_schatten_bad_input():
     for options in ({"p": 0.0}, {"p": -1.0}, {"p": math.nan}, {"p": 1.0, "atol": -1.0}):
         with pytest.raises(InvalidInputError, match="p and atol: expected p > 0 and atol >= 0, but found"):
             schatten(np.ones(2), **options)
-    for wrong in (np.ones((2, 2)), np.array([1.0, -1.0]), np.array([np.nan]), np.array([np.inf])):
-        with pytest.raises(InvalidInputError, match="singular_values: expected a vector of finite numbers from 0 on"):
+    for wrong in (np.array([1.0, -1.0]), np.array([np.nan, 2.0]), np.array([np.inf])):
+        with pytest.raises(
+            InvalidInputError, match="singular_values: expected finite numbers from 0 on, but found 1 oth"
+        ):
+            schatten(wrong, p=1.0)
+    for wrong in (np.ones((2, 2)), np.array([1j]), np.array(["1"])):
+        with pytest.raises(
+            InvalidInputError, match=r"singular_values: expected a vector of numbers, but found .* of shape"
+        ):
             schatten(wrong, p=1.0)
     with pytest.raises(
         InvalidInputError, match=r"p: expected a value within float64, but found exp\(1386.29\) at p = 0.0005"

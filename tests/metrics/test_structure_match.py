@@ -145,6 +145,9 @@ def test_many_classes_meet_the_simplex_only():
 
 
 def test_undefined_and_bad_input():
+    for rtol in (-1.0, 1.0, float("nan")):
+        with pytest.raises(InvalidInputError, match="rtol: expected a share from 0 to below 1, but found"):
+            structure_distances(np.eye(4), rtol=rtol)
     for constant in (np.zeros((4, 4)), np.ones((4, 4)) * [1e6, 0.1, 3.0, 4.0]):
         with pytest.raises(UndefinedError, match="logits: expected columns that vary, but found 4 constant ones"):
             structure_distances(constant)

@@ -267,6 +267,25 @@ BAD = [
         r"labels: expected one number per sample, but found shape \(1,\) for 2 samples",
     ),
     (np.zeros((0, 1)), np.zeros(0, dtype=int), 2, r"features: expected at least one sample, but found none"),
+    (
+        [[0.0], [1.0]],
+        np.array([0, 1]),
+        2,
+        r"features: expected a NumPy array, but found list; convert with np.asarray, or",
+    ),
+    (np.zeros((2, 1)), [0, 1], 2, r"labels: expected a NumPy array, but found list; convert"),
+    (
+        np.array([[1e160], [-1e160]]),
+        np.array([0, 1]),
+        2,
+        r"squares within float64, but found entries up to 1e\+160; resc",
+    ),
+    (
+        np.array([[1e-160], [0.0]]),
+        np.array([0, 1]),
+        2,
+        r"squares within float64, but found entries up to 1e-160; rescale",
+    ),
     (np.zeros((2, 1)), np.array([0.0, 1.0]), 2, r"labels: expected whole numbers, but found float64"),
     (np.zeros((2, 1)), np.array([True, False]), 2, r"labels: expected whole numbers, but found bool"),
     (np.zeros((2, 1)), np.array([0, 2]), 2, r"labels: expected 0 to 1, but found 0 to 2"),
@@ -279,7 +298,13 @@ BAD = [
 @pytest.mark.parametrize(("features", "labels", "classes", "message"), BAD)
 def test_bad_input(features: np.ndarray, labels: np.ndarray, classes: int, message: str):
     with pytest.raises(InvalidInputError, match=message):
-        class_moments(features, labels, classes=classes)
+        inspect.unwrap(class_moments)(features, labels, classes=classes)
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long double is float64 here")
+def test_numbers_that_float64_does_not_hold_are_refused():
+    with pytest.raises(InvalidInputError, match=r"features: expected floating-point numbers, but found float\d+; cast"):
+        class_moments(np.eye(2, dtype=np.longdouble), np.arange(2), classes=2)
 
 
 def test_the_index_of_a_bad_entry_counts_from_the_first_row(monkeypatch: pytest.MonkeyPatch):

@@ -5,8 +5,9 @@ from jaxtyping import Float, Shaped
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
 
-__all__ = ["above_diagonal", "class_vectors", "directions", "pair_squares", "unit_scaled"]
+__all__ = ["above_diagonal", "class_vectors", "direction_squares", "directions", "pair_squares", "unit_scaled"]
 
+_LARGEST_EXPONENT = 1023  # of a power of two in float64
 _NEAR = 1e-4  # squared distances below this share of the squared lengths are computed from differences
 
 
@@ -22,8 +23,9 @@ def class_vectors(name: str, given: Shaped[np.ndarray, "..."], *, least: int = 2
             f"{given.dtype} of shape {given.shape}; stack the vectors"
         )
     matrix = np.asarray(given, dtype=np.float64)
-    bad = np.argwhere(~np.isfinite(matrix))
-    if bad.size:
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        bad = np.argwhere(~finite)
         row, column = map(int, bad[0])
         raise InvalidInputError(
             f"{name}: expected finite entries, but found {len(bad)} that are not, the first at {(row, column)}; "
@@ -35,10 +37,11 @@ def class_vectors(name: str, given: Shaped[np.ndarray, "..."], *, least: int = 2
 def unit_scaled(matrix: Float[np.ndarray, "K d"], *, by_row: bool = False) -> Float[np.ndarray, "K d"]:
     """The matrix, or each of its rows, divided by the power of two that brings its largest entry into [1/2, 1).
 
-    Exact, so that squares neither overflow nor vanish and nothing is rounded. Zeros stay zeros.
+    Exact, so that squares neither overflow nor vanish and nothing is rounded. Zeros stay zeros; the largest of
+    subnormal numbers gets to 2^-51 at least, for no power of two is large enough.
     """
     sizes = np.abs(matrix).max(axis=1, keepdims=True, initial=0.0) if by_row else np.abs(matrix).max(initial=0.0)
-    return np.ldexp(matrix, -np.frexp(sizes)[1])
+    return matrix * np.ldexp(1.0, np.minimum(-np.frexp(sizes)[1], _LARGEST_EXPONENT))
 
 
 def directions(name: str, vectors: Float[np.ndarray, "K d"]) -> Float[np.ndarray, "K d"]:
@@ -68,11 +71,21 @@ def pair_squares(vectors: Float[np.ndarray, "K d"]) -> Float[np.ndarray, " pairs
     lengths = np.square(centred).sum(axis=1)
     sums = lengths[:, None] + lengths
     squares = sums - 2.0 * (centred @ centred.T)
-    for k, near in enumerate(squares < _NEAR * sums):
-        others = np.flatnonzero(near[k + 1 :]) + k + 1
-        if others.size:
-            squares[k, others] = np.square(vectors[others] - vectors[k]).sum(axis=1)
+    near = squares < _NEAR * sums
+    np.fill_diagonal(near, False)
+    for k in np.flatnonzero(near.any(axis=1)):
+        squares[k, near[k]] = np.square(vectors[near[k]] - vectors[k]).sum(axis=1)
     return above_diagonal(squares)
+
+
+def direction_squares(vectors: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, " pairs"]:
+    """``pair_squares`` of the directions of vectors of any length.
+
+    Raises:
+        InvalidInputError: as ``class_vectors``.
+        UndefinedError: a vector is zero.
+    """
+    return pair_squares(directions("vectors", class_vectors("vectors", vectors)))
 
 
 def above_diagonal(matrix: Float[np.ndarray, "K K"]) -> Float[np.ndarray, " pairs"]:

@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 from deepcollapse.errors import InvalidInputError, UndefinedError
 from deepcollapse.metrics.between import between_class
 from deepcollapse.metrics.cdnv import cdnv
+from deepcollapse.metrics.class_vectors import direction_squares
 from deepcollapse.metrics.gnc2 import generalised_nc2
 from deepcollapse.metrics.nc1 import nc1
 from deepcollapse.metrics.nc2 import equiangularity, equinorm, etf_error
@@ -170,18 +171,20 @@ def collapse_metrics(
         bias: its biases, K; zero if left out.
         logits: class-mean logits, K x K, one column per class of the samples; W M^T + b if left out.
         agreement: share of samples for which classifier and nearest class mean agree (``nc4_agreement``), the only
-            metric that needs the samples themselves.
+            metric that needs the samples themselves; from 0 to 1.
         centre: of the class means.
         rtol: which directions of the class means count; see ``between_class``.
 
     Raises:
         InvalidInputError: a class without samples; weight, bias or logits of another shape or with entries that are not
-            finite.
+            finite numbers; an agreement, centre or rtol that is none.
         UndefinedError: all class means are equal.
     """
+    if agreement is not None and not 0.0 <= agreement <= 1.0:
+        raise InvalidInputError(f"agreement: expected a share from 0 to 1, but found {agreement}; see nc4_agreement")
     between, means = between_class(moments, rtol=rtol, centre=centre), moments.centred_means(centre)
     weight, bias, logits = _classifier(moments, weight=weight, bias=bias, logits=logits)
-    ask, root = _Asker(), float(np.sqrt(moments.classes))
+    ask, root, squares = _Asker(), float(np.sqrt(moments.classes)), _once(direction_squares)
     trace = ask("nc1", lambda: nc1(moments, between=between))
     return CollapseMetrics(
         nc1=Nc1(
@@ -197,8 +200,8 @@ def collapse_metrics(
             **ask.both(
                 means,
                 weight,
-                distance=lambda vectors: generalised_nc2(vectors, kernel="distance"),
-                log=lambda vectors: generalised_nc2(vectors, kernel="log"),
+                distance=lambda vectors: generalised_nc2(vectors, kernel="distance", squares=squares(vectors)),
+                log=lambda vectors: generalised_nc2(vectors, kernel="log", squares=squares(vectors)),
             )
         ),
         nc3=_nc3(weight, means, ask, span=between.directions),
@@ -223,7 +226,7 @@ class _Asker:
         try:
             return metric()
         except UndefinedError as error:
-            self.warnings.append(f"{name}: {error}")
+            self.warnings.append(f"{name}: {str(error).removeprefix(f'{name}: ')}")
             return None
 
     def both(
@@ -237,6 +240,18 @@ class _Asker:
                 None if weight is None else self(f"{name}_weights", lambda metric=metric: metric(weight))
             )
         return found
+
+
+def _once(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """The function, evaluated once for each array that it is called with again and again."""
+    found: dict[int, np.ndarray] = {}
+
+    def remembered(vectors: np.ndarray) -> np.ndarray:
+        if id(vectors) not in found:
+            found[id(vectors)] = of(vectors)
+        return found[id(vectors)]
+
+    return remembered
 
 
 def _nc3(weight: np.ndarray | None, means: np.ndarray, ask: _Asker, *, span: np.ndarray) -> Nc3:
@@ -275,6 +290,8 @@ def _expect(name: str, given: np.ndarray | None, shape: tuple[int, ...]) -> None
             f"{name}: expected shape {shape}, one row per class, but found {given.shape}; transpose it, or take the "
             "classifier that reads these features"
         )
+    if given.dtype.kind not in "fiu":
+        raise InvalidInputError(f"{name}: expected real numbers, but found {given.dtype}; cast it to float64")
     bad = int((~np.isfinite(given)).sum())
     if bad:
         raise InvalidInputError(f"{name}: expected finite entries, but found {bad} that are not; train on, or drop it")

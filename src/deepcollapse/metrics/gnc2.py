@@ -1,17 +1,24 @@
 """Generalised NC2: how unevenly directions are spread over the sphere, for any number of classes."""
 
+from typing import Literal
+
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
-from deepcollapse.metrics.class_vectors import class_vectors, directions, pair_squares
+from deepcollapse.metrics.class_vectors import direction_squares
 
 __all__ = ["generalised_nc2"]
 
 _ROUNDING = 1e-12  # of a mean of logarithms of distances between unit vectors, which is of order one
 
 
-def generalised_nc2(vectors: Shaped[np.ndarray, "..."], *, kernel: str = "log") -> float:
+def generalised_nc2(
+    vectors: Shaped[np.ndarray, "..."],
+    *,
+    kernel: Literal["log", "distance"] = "log",
+    squares: Float[np.ndarray, " pairs"] | None = None,
+) -> float:
     """Coefficient of variation over pairs k < l of a kernel of the distance of u_k = v_k / ||v_k|| and u_l.
 
     Kernel "distance" is ||u_k - u_l||, "log" is log(1 / ||u_k - u_l||). The value is the standard deviation over the
@@ -23,6 +30,7 @@ def generalised_nc2(vectors: Shaped[np.ndarray, "..."], *, kernel: str = "log") 
     Args:
         vectors: K x d, one row per class: centred class means (``ClassMoments.centred_means``), or classifier rows.
         kernel: "log" or "distance".
+        squares: ``direction_squares`` of the same vectors, to compute these once for both kernels.
 
     Raises:
         InvalidInputError: not a finite matrix with two rows, or an unknown kernel.
@@ -36,7 +44,7 @@ def generalised_nc2(vectors: Shaped[np.ndarray, "..."], *, kernel: str = "log") 
     """
     if kernel not in ("log", "distance"):
         raise InvalidInputError(f'kernel: expected "log" or "distance", but found {kernel!r}; choose one of the two')
-    squares = pair_squares(directions("vectors", class_vectors("vectors", vectors)))
+    squares = direction_squares(vectors) if squares is None else squares
     if squares.size < 2:
         raise UndefinedError(
             "vectors: expected at least 3, but found 2; one pair does not vary, use more classes or equiangularity"

@@ -55,7 +55,7 @@ def nc3_etf(weight: Shaped[np.ndarray, "..."], means: Shaped[np.ndarray, "..."])
     >>> nc3_etf(np.array([[1.0], [-1.0]]), np.array([[2.0], [-2.0]])).__round__(12)
     0.0
     """
-    weight, means = _pair("nc3_etf", weight, means)
+    weight, means = _pair("nc3_etf", weight, means, least=2)
     logits = weight @ means.T
     if not logits.any():
         raise UndefinedError(
@@ -135,11 +135,11 @@ def subspace_residual(
 
 
 def _pair(
-    name: str, weight: np.ndarray, means: np.ndarray, *, rows: bool = True
+    name: str, weight: np.ndarray, means: np.ndarray, *, rows: bool = True, least: int = 1
 ) -> tuple[Float[np.ndarray, "rows d"], Float[np.ndarray, "K d"]]:
     """Both in float64 with their largest entries near one, which changes no metric of this file."""
     weight, means = (
-        class_vectors(f"{name}: {part}", given, least=1) for part, given in (("weight", weight), ("means", means))
+        class_vectors(f"{name}: {part}", given, least=least) for part, given in (("weight", weight), ("means", means))
     )
     if weight.shape[rows ^ 1 :] != means.shape[rows ^ 1 :]:
         raise InvalidInputError(

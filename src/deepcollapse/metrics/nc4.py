@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.metrics.class_vectors import class_vectors
+from deepcollapse.stats.samples import not_finite
 
 __all__ = ["nc4_agreement", "nc4_matches"]
 
@@ -132,10 +133,8 @@ def _refuse(block: np.ndarray, start: int) -> None:
     bad = np.argwhere(~np.isfinite(block))
     if bad.size:
         row, column = map(int, bad[0])
-        raise InvalidInputError(
-            f"features: expected finite entries, but found {block[row, column]} at {(start + row, column)}, the first "
-            f"of at least {len(bad)}; remove those samples"
-        )
+        half = block.dtype == np.float16
+        raise not_finite(float(block[row, column]), where=(start + row, column), count=len(bad), half=half)
     raise InvalidInputError(
         f"features: expected scores within float64, but found entries up to {np.abs(block).max():.3g}; rescale "
         "features and means"

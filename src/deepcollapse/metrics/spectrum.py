@@ -102,12 +102,18 @@ def schatten(singular_values: Shaped[np.ndarray, "..."], *, p: float, atol: floa
     """
     if not (p > 0 and atol >= 0):
         raise InvalidInputError(f"p and atol: expected p > 0 and atol >= 0, but found {p} and {atol}; p = 1 is nuclear")
-    values = np.asarray(singular_values, dtype=np.float64)
-    others = ~(np.isfinite(values) & (values >= 0))
-    if values.ndim != 1 or others.any():
+    given = np.asarray(singular_values)
+    if given.ndim != 1 or given.dtype.kind not in "fiu":
         raise InvalidInputError(
-            f"singular_values: expected a vector of finite numbers from 0 on, but found shape {values.shape} with "
-            f"{int(others.sum())} others; take them from a singular value decomposition"
+            f"singular_values: expected a vector of numbers, but found {given.dtype} of shape {given.shape}; take them "
+            "from a singular value decomposition"
+        )
+    values = given.astype(np.float64)
+    others = int((~(np.isfinite(values) & (values >= 0))).sum())
+    if others:
+        raise InvalidInputError(
+            f"singular_values: expected finite numbers from 0 on, but found {others} others; take them from a singular "
+            "value decomposition"
         )
     values = values[values > atol]
     if not values.size:

@@ -56,7 +56,7 @@ def structure_distances(logits: Shaped[np.ndarray, "..."], *, rtol: float = 1e-3
             at least 1e-7.
 
     Raises:
-        InvalidInputError: not a finite square matrix of two classes or more.
+        InvalidInputError: not a finite square matrix of two classes or more, or rtol outside [0, 1).
         UndefinedError: the logits are constant along every column, so that no class is preferred.
 
     Source: arXiv 2410.23169 (simplex, pairs); arXiv 2405.14468 (T_m); partitions and the circle are derived.
@@ -65,6 +65,8 @@ def structure_distances(logits: Shaped[np.ndarray, "..."], *, rtol: float = 1e-3
     >>> found.nearest, found.rank, round(found.distances["paired"], 12), round(found.simplex, 6)
     ('paired', 3, 0.0, 0.671421)
     """
+    if not 0.0 <= rtol < 1.0:
+        raise InvalidInputError(f"rtol: expected a share from 0 to below 1, but found {rtol}; the default is 1e-3")
     centred = _centred(logits)
     classes, norm = len(centred), float(np.linalg.norm(centred))
     simplex = simplex_distance(centred)

@@ -11,9 +11,11 @@ __all__ = [
     "expect_labels_in_range",
     "expect_numbers",
     "expect_shapes",
+    "expect_squares",
     "not_finite",
-    "squares_overflow",
 ]
+
+_SMALLEST, _LARGEST = 1e-130, 1e150  # a relative rounding of 1e-16 squared is 1e-292; 1e8 entries squared are 1e308
 
 
 def expect_classes(classes: int) -> None:
@@ -47,8 +49,8 @@ def expect_labels_in_range(low: int, high: int, *, classes: int) -> None:
 
 
 def expect_numbers(features: np.ndarray, labels: np.ndarray) -> None:
-    """Features of a floating-point dtype and labels of an integer one."""
-    if not np.issubdtype(features.dtype, np.floating):
+    """Features of a floating-point dtype that float64 holds, and labels of an integer one."""
+    if features.dtype.kind != "f" or features.dtype.itemsize > 8:
         raise InvalidInputError(
             f"features: expected floating-point numbers, but found {features.dtype}; cast them to float32 or float64"
         )
@@ -75,8 +77,9 @@ def not_finite(value: float, *, where: tuple[int, int], count: int, half: bool) 
     )
 
 
-def squares_overflow(largest: float) -> InvalidInputError:
-    """The error for finite features whose squares are not."""
-    return InvalidInputError(
-        f"features: expected squares within float64, but found entries up to {largest:.3g}; rescale them"
-    )
+def expect_squares(largest: float, spreads: np.ndarray) -> None:
+    """Squares of the features, summed or of their rounding, neither overflow nor vanish."""
+    if not np.isfinite(spreads).all() or (largest and not _SMALLEST <= largest <= _LARGEST):
+        raise InvalidInputError(
+            f"features: expected squares within float64, but found entries up to {largest:.3g}; rescale them"
+        )

@@ -14,8 +14,8 @@ from deepcollapse.stats.samples import (
     expect_labels_in_range,
     expect_numbers,
     expect_shapes,
+    expect_squares,
     not_finite,
-    squares_overflow,
 )
 
 __all__ = ["AnchoredSums", "LabelledSums", "class_moments"]
@@ -93,8 +93,7 @@ class AnchoredSums:
         with np.errstate(over="ignore", invalid="ignore"):
             shifts = self._sums / np.maximum(self._counts, 1)[:, None]
             spreads = np.maximum(self._squares - self._counts * np.vecdot(shifts, shifts), 0.0)
-            if not np.isfinite(spreads).all():
-                raise squares_overflow(self._largest)
+            expect_squares(self._largest, spreads)
         scatter = None
         if self._products is not None:
             weighted = shifts * np.sqrt(self._counts)[:, None]
@@ -143,13 +142,19 @@ def class_moments(
 
     Raises:
         InvalidInputError: no samples, fewer than two classes, labels out of range or not whole, features of another
-            shape or dtype, not finite, or whose squares overflow.
+            shape or dtype, not finite, or whose squares overflow or vanish.
 
     >>> moments = class_moments(np.array([[0.0], [2.0], [7.0]]), np.array([0, 0, 1]), classes=2)
     >>> moments.means.ravel(), moments.scatter.item(), moments.spreads
     (array([1., 7.]), 2.0, array([2., 0.]))
     """
     expect_classes(classes)
+    for name, given in (("features", features), ("labels", labels)):
+        if not isinstance(given, np.ndarray):
+            raise InvalidInputError(
+                f"{name}: expected a NumPy array, but found {type(given).__name__}; convert with np.asarray, or add "
+                "tensors to a MomentStream"
+            )
     expect_shapes(features, labels)
     expect_numbers(features, labels)
     if not len(labels):

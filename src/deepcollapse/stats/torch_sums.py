@@ -9,7 +9,7 @@ import torch
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.stats.moments import ClassMoments
-from deepcollapse.stats.samples import expect_numbers, not_finite, squares_overflow
+from deepcollapse.stats.samples import expect_numbers, expect_squares, not_finite
 
 __all__ = ["TorchSums", "has_float64", "side_by_side"]
 
@@ -102,8 +102,7 @@ class TorchSums:
         """Moments of all samples so far, on the CPU."""
         shifts = self._sums / self._counts.clamp(min=1)[:, None]
         spreads = (self._squares - self._counts * shifts.square().sum(dim=1)).clamp(min=0.0)
-        if not spreads.isfinite().all():
-            raise squares_overflow(self._largest)
+        expect_squares(self._largest, spreads.cpu().numpy())
         scatter = None
         if self._products is not None:
             between = (shifts * self._counts[:, None]).T @ shifts
