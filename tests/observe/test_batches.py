@@ -212,7 +212,8 @@ def test_a_data_loader_does_for_a_loader():
     expect_same(seen.layers["fc"], probe(MODEL, DATA).layers["fc"])
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
 def test_traced_modules_do_not_tell_their_arguments_and_have_no_layers():
     traced = torch.jit.trace(MODEL, torch.ones(3, 4, dtype=torch.float64))
-    with pytest.raises(InvalidInputError, match="layers: expected output of .* a scripted, exported or graphed model"):
+    with pytest.raises(InvalidInputError, match=r"layers: expected output of .* a scripted, exported or graphed model"):
         probe(traced, [{"x": torch.ones(3, 4, dtype=torch.float64), "label": torch.arange(3)}])
