@@ -282,3 +282,11 @@ def test_an_end_at_kinks_is_named_so_and_lets_no_direction_descend(classes: int,
     for _ in range(50):
         moved = tuple(factor + step * rng.standard_normal(factor.shape) for factor in found.factors)
         assert regularised_loss(moved, problem) >= found.loss - 100 * step**2
+
+
+def test_an_unfinished_end_near_kinks_is_told_from_one_at_kinks():
+    problem = Problem(classes=4, layers=3, width=5, activation="relu", decay=2.0**-9)
+    found = polish(start(problem, seed=1, scale=2.0), problem, tolerance=1e-30)
+    assert not found.converged
+    assert found.explanation is not None
+    assert found.explanation.startswith("not converged")

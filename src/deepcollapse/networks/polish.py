@@ -140,7 +140,7 @@ def polish(
         converged=converged,
         gradient_norm=norm,
         steps=found.steps,
-        explanation=None if converged else _explanation(found, norm, steps_max=steps_max),
+        explanation=None if converged else _explanation(found, norm, tolerance=tolerance, steps_max=steps_max),
         moved=_moved(factors, end, problem=problem),
         reduction=words,
         stable=_stable(end, problem) if converged and linear else None,
@@ -201,10 +201,11 @@ def _verdict(factors: Factors, problem: Problem) -> HeadVerdict | None:
         return None
 
 
-def _explanation(found: Rest, norm: float, *, steps_max: int) -> str:
+def _explanation(found: Rest, norm: float, *, tolerance: float, steps_max: int) -> str:
     if found.kinks:
+        reached = "ended at a kink" if found.gradient_norm <= tolerance else "not converged, stopped near a kink"
         return (
-            f"ended at a kink: {found.kinks} hidden inputs of the ReLU are 0 up to rounding where the objective "
+            f"{reached}: {found.kinks} hidden inputs of the ReLU are 0 up to rounding where the objective "
             f"bends, so it has no gradient there; its least generalised gradient has the relative norm "
             f"{found.gradient_norm:.3g}"
         )
