@@ -289,4 +289,4 @@ def test_an_unfinished_end_near_kinks_is_told_from_one_at_kinks():
     found = polish(start(problem, seed=1, scale=2.0), problem, tolerance=1e-30)
     assert not found.converged
     assert found.explanation is not None
-    assert found.explanation.startswith("not converged")
+    assert found.explanation.startswith("not converged, stopped near a kink: ")
