@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepcollapse.errors import MissingExtraError
-from deepcollapse.networks import balanced_split, digits
+from deepcollapse.networks import class_split, digits
 
 
 def test_pixels_and_classes():
@@ -18,7 +18,7 @@ def test_pixels_and_classes():
 
 
 def test_the_largest_balanced_subset():
-    split = balanced_split(digits(), 174)
+    split = class_split(digits(), 174)
     assert (len(split.train.labels), len(split.test.labels)) == (1740, 57)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.networks import LabelledImages, balanced_split
+from deepcollapse.networks import LabelledImages, class_split
 
 
 def numbered(labels: np.ndarray, classes: int) -> LabelledImages:
@@ -20,7 +20,7 @@ def test_splits(classes: int, seed: int, drawn: bool):
     labels = rng.permutation(np.repeat(np.arange(classes), rng.integers(2, 9, classes)))
     source = numbered(labels, classes)
     per_class = int(rng.integers(1, min(source.class_counts) + 1))
-    split = balanced_split(source, per_class, generator=rng if drawn else None)
+    split = class_split(source, per_class, generator=rng if drawn else None)
     assert split.train.class_counts == (per_class,) * classes
     assert split.train.in_class_order
     rows = [part.images[:, 0].astype(int) for part in (split.train, split.test)]
@@ -37,7 +37,7 @@ def test_splits(classes: int, seed: int, drawn: bool):
 def test_a_generator_draws_other_images():
     source = numbered(np.repeat([0, 1], 50), 2)
     first, again, other = (
-        balanced_split(source, 10, generator=np.random.default_rng(seed)).train.images for seed in (0, 0, 1)
+        class_split(source, 10, generator=np.random.default_rng(seed)).train.images for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -51,10 +51,10 @@ def test_class_order():
 @pytest.mark.parametrize(
     ("per_class", "message"),
     [
-        (0, r"per_class: expected 1 to 2, but found 0; raise it"),
-        (3, r"per_class: expected 1 to 2, the size of the smallest class, but found 3; lower it"),
+        (0, r"sizes: expected 1 to 3 for class 0, which has as many images, but found 0; change it"),
+        (3, r"sizes: expected 1 to 2 for class 1, which has as many images, but found 3; change it"),
     ],
 )
 def test_bad_sizes(per_class: int, message: str):
     with pytest.raises(InvalidInputError, match=message):
-        balanced_split(numbered(np.array([0, 0, 0, 1, 1]), 2), per_class)
+        class_split(numbered(np.array([0, 0, 0, 1, 1]), 2), per_class)

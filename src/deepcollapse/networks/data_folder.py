@@ -1,7 +1,7 @@
 """Data sets in the folders that torchvision makes: found by their files, read without torchvision."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from deepcollapse.networks.cifar import read_cifar_binary, read_cifar_pickle
 from deepcollapse.networks.idx import read_idx_images
 from deepcollapse.networks.images import LabelledImages, Split
 from deepcollapse.networks.npz import pixels
-from deepcollapse.networks.subsets import class_rows, renumbered
+from deepcollapse.networks.subsets import class_rows, class_sizes, renumbered
 
 __all__ = ["DATA_SETS", "data_folder"]
 
@@ -64,10 +64,9 @@ _LAYOUTS = {
     "cifar10": _cifar(10, tuple(f"data_batch_{part}" for part in range(1, 6)), ("test_batch",)),
     "cifar100": _cifar(100, ("train",), ("test",)),
 }
-_CLASSES = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
 
-DATA_SETS: tuple[str, ...] = tuple(_LAYOUTS)
-"""Names that ``data_folder`` knows."""
+DATA_SETS: Mapping[str, int] = {"mnist": 10, "fashion-mnist": 10, "cifar10": 10, "cifar100": 100}
+"""Number of classes of the data sets that ``data_folder`` knows."""
 
 
 def data_folder(
@@ -107,21 +106,14 @@ def data_folder(
         )
     layout, folder = _found(Path(root), name)
     (images, labels), held_out = (_part(layout, folder, name, files=files) for files in (layout.train, layout.test))
-    kept = range(_CLASSES[name]) if classes is None else classes
+    kept = range(DATA_SETS[name]) if classes is None else classes
     rows, labels = renumbered(labels, kept)
-    sizes = _sizes(per_class, labels, classes=len(kept))
-    chosen = class_rows(labels, sizes, generator=generator)
+    chosen = class_rows(labels, class_sizes(per_class, labels), generator=generator)
     test_rows, test_labels = renumbered(held_out[1], kept)
     return Split(
         LabelledImages(pixels(images[rows[chosen]]), labels[chosen], len(kept)),
         LabelledImages(pixels(held_out[0][test_rows]), test_labels, len(kept)),
     )
-
-
-def _sizes(per_class: int | Sequence[int] | None, labels: Int[np.ndarray, " N"], *, classes: int) -> tuple[int, ...]:
-    if per_class is None:
-        return tuple(np.bincount(labels, minlength=classes).tolist())
-    return (per_class,) * classes if isinstance(per_class, int) else tuple(per_class)
 
 
 def _found(root: Path, name: str) -> tuple[_Layout, Path]:
@@ -158,10 +150,10 @@ def _path(folder: Path, file: str) -> Path | None:
 
 def _part(layout: _Layout, folder: Path, name: str, *, files: tuple[str, ...]) -> Bytes:
     images, labels = layout.read([path for file in files if (path := _path(folder, file))])
-    held = np.bincount(labels, minlength=_CLASSES[name]).astype(bool)
-    if not held.all() or len(held) > _CLASSES[name]:
+    held = np.bincount(labels, minlength=DATA_SETS[name]).astype(bool)
+    if not held.all() or len(held) > DATA_SETS[name]:
         raise InvalidInputError(
-            f"{folder}: expected images of classes 0 to {_CLASSES[name] - 1} in {', '.join(files)}, but found "
+            f"{folder}: expected images of classes 0 to {DATA_SETS[name] - 1} in {', '.join(files)}, but found "
             f"{np.flatnonzero(held).tolist()}; this is no complete {name}"
         )
     return images, labels

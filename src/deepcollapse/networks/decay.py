@@ -1,8 +1,8 @@
 """What is decayed in training: the head and its features, as in the feature model, or every parameter alike."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -55,6 +55,7 @@ class UfmDecay:
     Attributes:
         weights: lambda_W > 0, on every weight of the head.
         features: lambda_H > 0, on the features summed over all samples.
+        kind: its name in a specification.
 
     Raises:
         InvalidInputError: one of them is not a finite number > 0.
@@ -62,6 +63,7 @@ class UfmDecay:
 
     weights: float
     features: float
+    kind: Literal["ufm"] = field(default="ufm", kw_only=True)
 
     def __post_init__(self) -> None:
         for name, value in (("weights", self.weights), ("features", self.features)):
@@ -102,6 +104,7 @@ class StandardDecay:
         weights: lambda > 0.
         vectors: whether parameters with one dimension or none (biases, weights and biases of normalisation layers) are
             decayed too, as PyTorch's optimisers do when given all parameters; many published recipes leave them out.
+        kind: its name in a specification.
 
     Raises:
         InvalidInputError: lambda is not a finite number > 0.
@@ -109,6 +112,7 @@ class StandardDecay:
 
     weights: float
     vectors: bool = True
+    kind: Literal["standard"] = field(default="standard", kw_only=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.weights < float("inf"):

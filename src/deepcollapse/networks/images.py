@@ -1,13 +1,11 @@
-"""Labelled images in memory, and class-balanced subsets of them."""
+"""Labelled images in memory."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from deepcollapse.errors import InvalidInputError
-
-__all__ = ["LabelledImages", "Split", "balanced_split"]
+__all__ = ["LabelledImages", "Split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +39,12 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Training images, equally many per class and in class order, and all the others.
+    """Training images in class order, and held-out ones.
 
     Attributes:
-        train: what is trained on.
-        test: the held-out rest, in the order of the source; its classes need not be equally large.
+        train: what is trained on; equally many per class only where the subset was chosen so.
+        test: never among the training images, in the order of their source; may be none.
     """
 
     train: LabelledImages
     test: LabelledImages
-
-
-def balanced_split(source: LabelledImages, per_class: int, *, generator: np.random.Generator | None = None) -> Split:
-    """The first n images of each class for training, or n drawn by a generator; the rest for testing.
-
-    Raises:
-        InvalidInputError: fewer than one per class, or more than the smallest class has.
-    """
-    smallest = min(source.class_counts)
-    if not 1 <= per_class <= smallest:
-        raise InvalidInputError(
-            f"per_class: expected 1 to {smallest}, the size of the smallest class, but found {per_class}; lower it"
-            if per_class > smallest
-            else f"per_class: expected 1 to {smallest}, but found {per_class}; raise it"
-        )
-    chosen = []
-    for label in range(source.classes):
-        rows = np.flatnonzero(source.labels == label)
-        chosen.append(np.sort(generator.permutation(rows)[:per_class]) if generator else rows[:per_class])
-    rows = np.concatenate(chosen)
-    return Split(source.take(rows), source.take(np.setdiff1d(np.arange(len(source.labels)), rows)))

@@ -1,30 +1,27 @@
-"""How the learning rate changes over a run: pure functions of the step."""
+"""How the learning rate changes over a run: pure functions of the step.
+
+Each has ``share(step, horizon)``: the share of the full learning rate for the update that follows ``step`` updates, in
+a run of ``horizon`` updates at most. Its ``kind`` names it in a specification.
+"""
 
 import math
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal
 
 from deepcollapse.errors import InvalidInputError
 
 __all__ = ["Constant", "Cosine", "Schedule", "Steps", "WarmUp"]
 
 
-@runtime_checkable
-class Schedule(Protocol):
-    """The share of the full learning rate at every step."""
-
-    def share(self, step: int, horizon: int) -> float:
-        """Share for the update that follows ``step`` updates, in a run of ``horizon`` updates at most."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Constant:
     """The full rate throughout.
 
     >>> Constant().share(7, 10)
     1.0
     """
+
+    kind: Literal["constant"] = "constant"
 
     def share(self, step: int, horizon: int) -> float:
         """1."""
@@ -42,6 +39,7 @@ class Cosine:
     """
 
     floor: float = 0.0
+    kind: Literal["cosine"] = "cosine"
 
     def __post_init__(self) -> None:
         if not 0 <= self.floor <= 1:
@@ -66,6 +64,7 @@ class Steps:
 
     at: tuple[int, ...]
     factor: float = 0.1
+    kind: Literal["steps"] = "steps"
 
     def __post_init__(self) -> None:
         if not self.at or self.at[0] < 1 or any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
@@ -91,7 +90,8 @@ class WarmUp:
     """
 
     steps: int
-    then: Schedule = field(default_factory=Constant)
+    then: Constant | Cosine | Steps = field(default_factory=Constant)
+    kind: Literal["warm-up"] = "warm-up"
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -102,3 +102,6 @@ class WarmUp:
         if step < self.steps:
             return (step + 1) / self.steps
         return self.then.share(step - self.steps, max(horizon - self.steps, 1))
+
+
+Schedule = Constant | Cosine | Steps | WarmUp

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.images import LabelledImages, Split
 
-__all__ = ["class_rows", "long_tail", "normalised", "renumbered"]
+__all__ = ["class_rows", "class_sizes", "class_split", "long_tail", "normalised", "renumbered"]
 
 
 def class_rows(
@@ -64,6 +64,47 @@ def renumbered(
     rows = np.flatnonzero(np.isin(labels, classes))
     order = np.argsort(classes)
     return rows, order[np.searchsorted(np.asarray(classes)[order], labels[rows])]
+
+
+def class_sizes(per_class: int | Sequence[int] | None, labels: Int[np.ndarray, " N"]) -> tuple[int, ...]:
+    """One size per class: the same for all, as given, or for None as many as there are."""
+    counts = np.bincount(labels).tolist()
+    if per_class is None:
+        return tuple(counts)
+    return (per_class,) * len(counts) if isinstance(per_class, int) else tuple(per_class)
+
+
+def class_split(
+    source: LabelledImages,
+    per_class: int | Sequence[int] | None = None,
+    *,
+    classes: Sequence[int] | None = None,
+    generator: np.random.Generator | None = None,
+) -> Split:
+    """Training images by class, and all others of the same classes for testing.
+
+    Args:
+        source: all images.
+        per_class: training images of each class, one number or one per class; None for all.
+        classes: labels to keep, renumbered from 0 in this order; None for all.
+        generator: draws the training images; None takes the first of each class.
+
+    Raises:
+        InvalidInputError: more images asked for than there are, fewer than one, or classes that are none.
+
+    >>> images = LabelledImages(np.arange(5.0)[:, None], np.array([1, 0, 1, 0, 1]), 2)
+    >>> split = class_split(images, 2)
+    >>> split.train.images[:, 0], split.test.labels
+    (array([1., 3., 0., 2.]), array([1]))
+    """
+    rows, labels = renumbered(source.labels, range(source.classes) if classes is None else classes)
+    chosen = class_rows(labels, class_sizes(per_class, labels), generator=generator)
+    rest = np.setdiff1d(np.arange(len(labels)), chosen)
+    size = source.classes if classes is None else len(classes)
+    return Split(
+        LabelledImages(source.images[rows[chosen]], labels[chosen], size),
+        LabelledImages(source.images[rows[rest]], labels[rest], size),
+    )
 
 
 def long_tail(largest: int, *, classes: int, ratio: float) -> tuple[int, ...]:

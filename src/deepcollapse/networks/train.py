@@ -243,5 +243,5 @@ def _expect_fitting(data: LabelledImages, head: DeepHead) -> None:
         raise InvalidInputError(f"head: expected {data.classes} logits, one per class, but found {outputs}; rebuild it")
     if not data.in_class_order:
         raise InvalidInputError(
-            "labels: expected class order, but found a decrease; sort the images, or use balanced_split"
+            "labels: expected class order, but found a decrease; sort the images, or use class_split"
         )
