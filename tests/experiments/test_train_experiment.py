@@ -1,115 +1,208 @@
-"""The digits experiment: consistency of what a short run reports, and what the whole run reaches."""
+"""Training by specification: what a short run reports, what whole runs reach, and the folder it leaves."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from deepcollapse.errors import ConvergenceError, InvalidInputError, MissingExtraError, UndefinedError
-from deepcollapse.experiments import DigitsResult, DigitsSpec, digits_experiment
-from deepcollapse.networks import Descent, digits
-from deepcollapse.ufm import structures
+from deepcollapse.experiments import TrainResult, train_experiment, train_spec
+from deepcollapse.networks import digits, measure_head
+from deepcollapse.ufm import regularised_loss, structures
 
-SHORT = {
-    "per_class": 20,
-    "hidden": (32,),
-    "width": 16,
-    "descent": Descent(steps_max=300, looks=12, window=50),
-}
+SHORT = ("data.per_class=20", "backbone.hidden=[32]", "head.width=16", "decay.features=2.5e-4")
+WHOLE = ("descent.steps_max=4000", "descent.window=100", "descent.tolerance=1e-3", "descent.looks=4")
+DESCENT = ("descent.steps_max=300", "descent.looks=5", "descent.window=50")
 
 
-def short(**changes: object) -> DigitsResult:
-    return digits_experiment(DigitsSpec(**(SHORT | changes)))
+def short(*overrides: str, **options: Any) -> TrainResult:
+    return train_experiment(train_spec("digits", [*SHORT, *DESCENT, *overrides]), **options)
 
 
 @pytest.fixture(scope="module")
-def result() -> DigitsResult:
-    return short()
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("run") / "digits"
 
 
-def test_json_says_what_was_found(result: DigitsResult):
+@pytest.fixture(scope="module")
+def result(folder: Path) -> TrainResult:
+    return short(folder=folder)
+
+
+def test_json_has_the_keys_of_the_contract(result: TrainResult):
     found = json.loads(json.dumps(result.as_json(), allow_nan=False))
-    wanted = {"objective", "dnc_bound", "below_bound", "best_structure_loss", "best_structure", "singular_values"}
-    wanted |= {"rank", "structure", "layers", "train_error", "test_accuracy", "converged", "steps", "images_per_second"}
+    wanted = {"objective", "dnc_bound", "below_bound", "best_structure_loss", "rank", "singular_values", "structure"}
+    wanted |= {"nc1", "train_error", "test_accuracy", "epochs", "images_per_second", "converged"}
     assert wanted <= set(found)
-    assert found["spec"]["hidden"] == [32]
+    assert set(found["rank"]) == {"paper", "scale_free"}
+    assert set(found["nc1"]) >= {"papyan", "zhu", "rank", "quotient"}
+    assert found["spec"]["backbone"] == {"hidden": [32], "kind": "mlp"}
     assert found["problem"]["decay"] == [2.5e-4, 5e-3, 5e-3, 5e-3]
-    assert (found["steps"], found["converged"]) == (300, False)
+    assert (found["steps"], found["epochs"], found["converged"]) == (300, 300.0, False)
     assert found["trajectory"]["steps"][-1] == 300
-    assert len(found["trajectory"]["steps"]) <= 12
     assert np.array(found["trajectory"]["singular_values"]).shape[1] == 10
     head = [f"head.linear.{layer}" for layer in range(3)]
     names = ["backbone.1", "backbone.3", *head[:2], "head.linear.2 (input)", head[2]]
     assert [layer["name"] for layer in found["layers"]] == names
-    assert found["images_per_second"] == pytest.approx(300 * 200 / found["seconds"])
+    assert found["nc1"] == found["layers"][-2]["metrics"]["nc1"]
 
 
-def test_the_verdict_is_that_of_the_last_look(result: DigitsResult):
+def test_the_verdict_is_that_of_the_last_look(result: TrainResult):
     last = result.training.trajectory
-    assert result.verdict.objective == last.objective[-1]
+    assert result.objective == result.verdict.objective == last.objective[-1]
     assert result.train_error == last.train_error[-1]
     np.testing.assert_array_equal(result.verdict.singular_values, last.singular_values[-1])
-    values = np.linalg.svd(result.verdict.logits, compute_uv=False)
-    np.testing.assert_allclose(result.verdict.singular_values, values, rtol=0, atol=1e-13 * values[0])
 
 
-def test_the_bound_is_that_of_the_paper_at_any_size(result: DigitsResult):
+def test_the_bound_is_that_of_the_paper_at_any_size(result: TrainResult):
     assert result.verdict.dnc_bound == pytest.approx(0.242197705457, abs=5e-13)
     assert result.verdict.best_structure_loss == min(known.loss for known in structures(result.problem))
     assert result.verdict.below_bound == (result.verdict.objective < result.verdict.dnc_bound)
 
 
-def test_training_descends_and_learns(result: DigitsResult):
+def test_training_descends_and_learns(result: TrainResult):
     assert result.training.trajectory.objective[0] > 2.0
     assert result.verdict.objective < 0.8 * result.training.trajectory.objective[0]
     assert result.train_error < 0.5
     assert result.test_accuracy > 0.5
 
 
-def test_the_seed_decides_and_nothing_else(result: DigitsResult):
+def test_looks_follow_every_layer(result: TrainResult):
+    assert [look["step"] for look in result.looks] == result.training.trajectory.steps.tolist()
+    first, last = result.looks[0], result.looks[-1]
+    assert first["layers"].keys() == last["layers"].keys() == {layer.name for layer in result.measurement.layers}
+    entering = result.measurement["head.linear.2 (input)"]
+    assert last["layers"]["head.linear.2 (input)"]["nc1/papyan"] == entering.nc1.papyan
+    assert last["test_accuracy"] == result.test_accuracy
+    values = [np.linalg.svd(w.detach().double().numpy(), compute_uv=False) for w in result.network.head.weights]
+    np.testing.assert_array_equal(np.concatenate(last["weight_singular_values"]), np.concatenate(values))
+    assert last["noise"]["images"] == "test"
+    accuracies = list(last["noise"]["accuracy"].values())
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert last["noise"]["accuracy"].keys() == {"0.1", "0.3", "1"}
+
+
+def test_polishing_goes_down_to_a_critical_point(result: TrainResult):
+    end = result.polished
+    assert end is not None
+    assert end.converged
+    assert end.start_loss == pytest.approx(result.objective, rel=1e-12)
+    assert end.loss < end.start_loss
+    assert end.loss == regularised_loss(end.factors, result.problem)
+
+
+def test_the_folder_holds_the_run(result: TrainResult, folder: Path):
+    document = json.loads((folder / "summary.json").read_text())
+    assert document == json.loads(json.dumps(result.as_json()))
+    assert document["spec"] == json.loads((folder / "spec.json").read_text())
+    looks = [json.loads(line) for line in (folder / "looks.jsonl").read_text().splitlines()]
+    assert looks == document["looks"]
+    arrays = load_file(folder / "arrays.safetensors")
+    np.testing.assert_array_equal(arrays["logits"], result.verdict.logits)
+    np.testing.assert_array_equal(arrays["trajectory/objective"], result.training.trajectory.objective)
+    assert arrays["weights/3"].shape == (10, 16)
+    assert arrays["class_means/backbone.1"].shape == (10, 32)
+    assert not list(folder.glob("*.part"))
+
+
+def test_an_ended_run_is_not_trained_again(result: TrainResult, folder: Path):
+    calls: list = []
+    again = short(folder=folder, progress=lambda *call: calls.append(call))
+    assert calls == []
+    assert untimed(again.as_json()) == untimed(result.as_json())
+
+
+def test_a_folder_of_another_run_is_refused(result: TrainResult, folder: Path, tmp_path: Path):
+    with pytest.raises(
+        InvalidInputError, match=r"folder: expected a run with seed = 1, but found 0 in .*; name another"
+    ):
+        short("seed=1", folder=folder)
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(InvalidInputError, match=r"folder: expected an empty one or a run, but found files in"):
+        short(folder=tmp_path)
+
+
+def test_the_seed_decides_and_nothing_else():
+    brief = ("descent.steps_max=20", "descent.looks=2", "analysis.layers=false", "analysis.polish=false")
+    first = short(*brief)
     torch.manual_seed(99)
-    again, other = short(), short(seed=1)
-    np.testing.assert_array_equal(again.training.trajectory.objective, result.training.trajectory.objective)
-    assert other.verdict.objective != result.verdict.objective
+    again, other = short(*brief), short("seed=1", *brief)
+    np.testing.assert_array_equal(again.training.trajectory.objective, first.training.trajectory.objective)
+    assert other.verdict.objective != first.verdict.objective
 
 
-def test_float64_starts_at_the_same_network(result: DigitsResult):
-    wide = short(dtype="float64", descent=Descent(steps_max=10, looks=2))
+def test_float64_starts_at_the_same_network(result: TrainResult):
+    wide = short("dtype=float64", "descent.steps_max=10", "descent.looks=2")
     start = result.training.trajectory.objective[0]
     assert wide.training.trajectory.objective[0] == pytest.approx(start, rel=1e-6)
     assert wide.training.trajectory.objective[0] != start
 
 
 def test_a_relu_head_runs_too():
-    found = short(activation="relu", layers=2, head_scale=1.0, descent=Descent(steps_max=100, looks=4))
+    found = short("head.activation=relu", "head.layers=2", "head.gain=1.7", "descent.steps_max=100", "descent.looks=2")
     assert found.problem.activation == "relu"
     assert [layer.name for layer in found.measurement.layers][-1] == "head.linear.1"
 
 
+def test_standard_decay_is_compared_with_the_model_it_is_balanced_in():
+    found = short("decay={kind='standard', weights=2e-3}", "descent.steps_max=600", "analysis.layers=false")
+    assert found.bound == "balanced estimate"
+    factors = found.network.factors(digits_rows(20))
+    sizes = [float(np.square(factor).sum()) for factor in factors[:2]]
+    assert found.problem.decay[0] == pytest.approx(2e-3 * sizes[1] / sizes[0], rel=1e-12)
+    weights = [weight.detach() for weight in found.network.head.weights]
+    labels = np.repeat(np.arange(10), 20)
+    by_hand = measure_head(factors[0].T, labels, weights, decay=found.problem.decay)
+    assert found.as_json()["feature_model_objective"] == pytest.approx(by_hand.objective, rel=1e-12)
+    norms = sum(float(p.detach().double().square().sum()) for p in found.network.parameters())
+    head = sum(float(np.square(f).sum()) for f in factors[1:])
+    ours = by_hand.objective - 0.5 * 2e-3 * (head + sizes[1]) + 0.5 * 2e-3 * norms
+    assert found.objective == pytest.approx(ours, rel=1e-9)
+    assert "layers" not in found.looks[0]
+
+
+def digits_rows(per_class: int) -> np.ndarray:
+    source = digits()
+    return np.concatenate([source.images[source.labels == label][:per_class] for label in range(10)])
+
+
+def test_a_collapsed_run_has_no_bound_and_says_so():
+    found = short("decay={kind='standard', weights=0.5}", "descent.steps_max=400")
+    document = found.as_json()
+    assert found.verdict is None
+    assert (document["dnc_bound"], document["rank"], document["structure"]) == (None, None, None)
+    assert document["undefined"]
+    json.dumps(document, allow_nan=False)
+
+
 def test_progress_reaches_the_horizon():
-    calls = []
-    spec = DigitsSpec(**(SHORT | {"descent": Descent(steps_max=60, looks=3, window=50)}))
-    digits_experiment(spec, progress=lambda *call: calls.append(call))
+    calls: list = []
+    short("descent.steps_max=60", progress=lambda *call: calls.append(call))
     assert calls == [(49, 60), (60, 60)]
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "message"),
+    ("override", "error", "message"),
     [
-        ({"per_class": 175}, InvalidInputError, r"per_class: expected 1 to 174"),
-        ({"width": 0}, InvalidInputError, r"sizes: expected at least two widths >= 1"),
-        ({"layers": 0}, InvalidInputError, r"layers: expected at least 1"),
-        ({"decay_weights": 0.0}, InvalidInputError, r"decay of weights: expected a finite number > 0"),
-        ({"decay_features": -1.0}, InvalidInputError, r"decay of features: expected a finite number > 0"),
-        ({"decay_weights": 0.5}, UndefinedError, r"simplex: scale: expected a decay below"),
-        ({"head_scale": 1e3}, ConvergenceError, r"training: expected a bounded objective"),
+        ("data.per_class=175", InvalidInputError, r"sizes: expected 1 to 174 for class 8"),
+        ("head.width=0", InvalidInputError, r"sizes: expected at least two widths >= 1"),
+        ("head.layers=0", InvalidInputError, r"layers: expected at least 1"),
+        ("decay.weights=0.5", UndefinedError, r"simplex: scale: expected a decay below"),
+        ("head.gain=1e3", ConvergenceError, r"training: expected a bounded objective"),
     ],
 )
-def test_bad_specs(changes: dict, error: type[Exception], message: str):
+def test_runs_that_cannot_be(override: str, error: type[Exception], message: str):
     with pytest.raises(error, match=message):
-        short(**changes)
+        short(override)
 
 
 def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
@@ -118,33 +211,75 @@ def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
         short()
 
 
+CHILD = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from deepcollapse.experiments import train_experiment, train_spec
+train_experiment(train_spec("digits", sys.argv[2:]), folder=Path(sys.argv[1]))
+"""
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_numbers(tmp_path: Path):
+    overrides = [*SHORT, "descent.steps_max=600", "descent.looks=40", "batches.size=64", "analysis.noise=[0.5]"]
+    whole = finished(tmp_path / "whole", overrides)
+    folder, kills = tmp_path / "killed", 0
+    for moment in (2, 12, 25):
+        process = subprocess.Popen([sys.executable, "-c", CHILD, str(folder), *overrides])
+        while process.poll() is None and lines(folder / "looks.jsonl") < moment:
+            time.sleep(0.005)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 1
+    assert finished(folder, overrides) == whole
+
+
+def lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+def finished(folder: Path, overrides: list[str]) -> dict:
+    subprocess.run([sys.executable, "-c", CHILD, str(folder), *overrides], check=True)
+    document = json.loads((folder / "summary.json").read_text())
+    return untimed(document)
+
+
+def untimed(document: dict) -> dict:
+    return {key: value for key, value in document.items() if key not in ("seconds", "images_per_second")}
+
+
 def test_a_small_network_ends_below_the_bound():
-    found = short(descent=Descent(steps_max=4000, tolerance=1e-3, looks=4))
+    found = short(*WHOLE)
     assert found.train_error == 0.0
     assert found.verdict.below_bound
     assert 3 <= found.verdict.ranks.scale_free < 9
 
 
 def test_one_layer_collapses_and_stays_above_the_bound():
-    found = short(layers=1, descent=Descent(steps_max=4000, tolerance=1e-3, looks=4))
+    found = short("head.layers=1", *WHOLE)
     # collapse is the global minimum of the feature model at L = 1, so no network can be below it
     assert found.train_error == 0.0
     assert not found.verdict.below_bound
     assert found.verdict.structure == "simplex"
     assert (found.verdict.ranks.paper, found.verdict.ranks.scale_free) == (9, 9)
+    assert found.polished is not None
+    assert (found.polished.structure, found.polished.stable) == ("simplex", True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_default_ends_below_the_bound(seed: int):
-    found = digits_experiment(DigitsSpec(seed=seed))
+    found = train_experiment(train_spec("digits", [f"seed={seed}"]))
     assert found.training.converged
     assert found.train_error == 0.0
     assert found.verdict.below_bound
     assert found.verdict.ranks.scale_free < 9
     assert found.verdict.ranks.paper == found.verdict.ranks.scale_free
     # better than chance and than the nearest class mean of the pixels on the same held-out images
-    assert found.test_accuracy > nearest_mean_accuracy(found.spec.per_class)
+    assert found.test_accuracy > nearest_mean_accuracy(100)
     quotients = [layer.metrics.nc1.quotient for layer in found.measurement.layers]
     assert quotients == sorted(quotients, reverse=True)  # collapse grows with depth
     assert quotients[-1] < 0.01 * quotients[0]

@@ -85,7 +85,9 @@ def digits() -> dict[str, Any]:
     values = np.hstack([rising, falling])
     return {
         "objective": 0.1932,
+        "spec": {"name": "Digits"},
         "dnc_bound": 0.2421977,
+        "bound": "exact",
         "below_bound": True,
         "best_structure_loss": 0.1851,
         "best_structure": "T5",
@@ -101,7 +103,18 @@ def digits() -> dict[str, Any]:
         "train_error": 0.0,
         "test_accuracy": 0.972,
         "converged": True,
+        "outcome": "stalled",
+        "explanation": "on a plateau",
         "steps": 6000,
+        "polished": {
+            "start_loss": 0.1932,
+            "loss": 0.1851,
+            "converged": True,
+            "explanation": None,
+            "structure": "T5",
+            "stable": True,
+            "moved": 0.05,
+        },
         "trajectory": {
             "steps": step.tolist(),
             "objective": (0.1932 + 2 * np.exp(-step / 500)).tolist(),

@@ -180,51 +180,6 @@ def test_endpoint_losses(losses, bound, text):
     assert captions.endpoint_losses(losses, bound) == text
 
 
-class TestNetwork:
-    def test_below_the_bound(self):
-        text = captions.network_against_bound(fakes.digits())
-        assert "is 0.1932, below the DNC bound 0.2422: no network" in text
-        assert "4.38 % above the cheapest structure compared, T5, with 0.1851." in text
-
-    @pytest.mark.parametrize("loss", [0.25, 0.2421977])
-    def test_not_below_the_bound(self, loss):
-        text = captions.network_against_bound(fakes.digits() | {"objective": loss})
-        assert "not below the DNC bound 0.2422. That says little" in text
-        assert "no network" not in text
-
-    def test_the_numbers_decide_and_not_the_flag(self):
-        text = captions.network_against_bound(fakes.digits() | {"objective": 0.25, "below_bound": True})
-        assert "not below" in text
-
-    def test_below_the_best_structure(self):
-        assert "% below the cheapest" in captions.network_against_bound(fakes.digits() | {"objective": 0.18})
-
-    def test_without_bound_or_structure(self):
-        change = {"dnc_bound": None, "best_structure_loss": None, "best_structure": None}
-        assert captions.network_against_bound(fakes.digits() | change) == (
-            "The network's regularised loss is 0.1932; there is no DNC bound at its decays."
-        )
-
-    def test_trained_to_the_end(self):
-        assert captions.network_training(fakes.digits()) == (
-            "Training met its stopping rule after 6,000 steps. Every training image is classified correctly, and "
-            "97.2 % of the test images."
-        )
-
-    def test_cut_off_with_errors_left(self):
-        text = captions.network_training(fakes.digits() | {"converged": False, "train_error": 0.013})
-        assert "cut off after 6,000 steps without meeting" in text
-        assert "1.3 % of the training images are still classified wrongly" in text
-        assert "Every" not in text
-
-    def test_rank(self):
-        text = captions.network_rank(fakes.digits())
-        assert "Of the 10 singular values" in text
-        assert "9 count towards the rank by the paper's absolute threshold and 4 by a scale-free one." in text
-        assert text.endswith("They are classified as T5.")
-        assert captions.network_rank(fakes.digits() | {"structure": None}).endswith("match no named structure.")
-
-
 class TestProblem:
     def test_one_number_each(self):
         text = captions.problem_in_words(overview()["problem"]).replace("\u00a0", " ")

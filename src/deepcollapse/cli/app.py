@@ -32,6 +32,7 @@ for _name, _help in {
     "atlas": "Best known structures for K = 2..16 and L = 1..8: show, check or rebuild the table.",
     "simulate": "Train an ensemble of models to convergence and classify where each ends.",
     "measure": "Collapse metrics of features in files: NC1 to NC4, spectra, nearest structure.",
+    "train": "Train a network with a deep head on images and hold it against the DNC bound.",
     "demo": "Run the whole product once and write a report page.",
 }.items():
     app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help)

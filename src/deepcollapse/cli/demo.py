@@ -6,7 +6,7 @@ from deepcollapse.cli.model import Whole
 from deepcollapse.cli.output import print_json, print_lines, progress_bar
 from deepcollapse.curvature import Spectrum, structure_spectrum
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.experiments import digits_experiment
+from deepcollapse.experiments import train_experiment, train_spec
 from deepcollapse.networks import digits
 from deepcollapse.report import demo_sections, write_report
 from deepcollapse.simulate import simulate
@@ -36,7 +36,7 @@ def demo(*, out: Path = Path("build/demo"), seeds: Whole = 64, json: bool = Fals
         ensemble = simulate(problem, seeds=seeds, lr=2.0, progress=lambda state: advance(state.ended, seeds)).as_json()
     say(_ensemble_verdict(ensemble))
     with progress_bar("digits network") as progress:
-        network = digits_experiment(progress=progress).as_json()
+        network = train_experiment(train_spec("digits"), progress=progress).as_json()
     say(_digits_verdict(network))
     page = write_report(
         out / "index.html",

@@ -17,9 +17,6 @@ __all__ = [
     "curvature_of",
     "dimension_of_solutions",
     "endpoint_losses",
-    "network_against_bound",
-    "network_rank",
-    "network_training",
     "problem_in_words",
     "proof_of_cost",
     "runs_in_words",
@@ -136,58 +133,6 @@ def endpoint_losses(losses: Sequence[float], bound: float | None) -> str:
     below = sum(loss < bound * (1 - SAME) for loss in losses)
     who = _capital(counted(below, "run", total=len(losses)))
     return f"{who} with a recorded loss ended below the DNC bound."
-
-
-def network_against_bound(digits: Json) -> str:
-    """On which side of the DNC bound the network's loss is, and what follows."""
-    loss, bound, best = digits["objective"], digits["dnc_bound"], digits["best_structure_loss"]
-    if bound is None:
-        first = f"The network's regularised loss is {number(loss)}; there is no DNC bound at its decays."
-    elif loss < bound:
-        first = (
-            f"The network's regularised loss is {number(loss)}, below the DNC bound {number(bound)}: no network with "
-            "these weight decays that has collapsed is as cheap."
-        )
-    else:
-        first = (
-            f"The network's regularised loss is {number(loss)}, not below the DNC bound {number(bound)}. That says "
-            "little: its backbone need not be able to reach the features that the bound assumes."
-        )
-    if best is None:
-        return first
-    side = "above" if loss >= best else "below"
-    return (
-        f"{first} It is {percent(abs(loss / best - 1))} {side} the cheapest structure compared, "
-        f"{digits['best_structure']}, with {number(best)}."
-    )
-
-
-def network_training(digits: Json) -> str:
-    """How training ended: by its stopping rule or not, and with which errors."""
-    steps = counted(digits["steps"], "step")
-    ended = (
-        f"Training met its stopping rule after {steps}."
-        if digits["converged"]
-        else f"Training was cut off after {steps} without meeting its stopping rule."
-    )
-    error, accuracy = digits["train_error"], percent(digits["test_accuracy"])
-    if error == 0:
-        return f"{ended} Every training image is classified correctly, and {accuracy} of the test images."
-    return (
-        f"{ended} {percent(error)} of the training images are still classified wrongly; {accuracy} of the test images "
-        "are classified correctly."
-    )
-
-
-def network_rank(digits: Json) -> str:
-    """Rank of the class-mean logits under both thresholds, and the structure recognised."""
-    total, rank = len(digits["singular_values"]), digits["rank"]
-    found = digits["structure"]
-    named = f"They are classified as {found}." if found else "They match no named structure."
-    return (
-        f"Of the {counted(total, 'singular value')} of the class-mean logits, {number(rank['paper'])} count towards "
-        f"the rank by the paper's absolute threshold and {number(rank['scale_free'])} by a scale-free one. {named}"
-    )
 
 
 def _listed(value: float | Sequence[float]) -> str:

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from deepcollapse.plot import depth_figure, logits_figure, singular_values_figure, trajectory_figure
-from deepcollapse.report.captions import Json, network_against_bound, network_rank, network_training
+from deepcollapse.report.captions import Json
+from deepcollapse.report.network_captions import (
+    network_against_bound,
+    network_polished,
+    network_rank,
+    network_training,
+)
 from deepcollapse.report.page import Picture, Section, Table
 from deepcollapse.report.words import number
 
-__all__ = ["network_section"]
+__all__ = ["network_pictures", "network_section"]
 
 _METRICS = {
     ("nc1", "quotient"): "NC1, quotient",
@@ -22,25 +28,37 @@ _METRICS = {
 }
 
 
-def network_section(digits: Json) -> Section:
-    """A network's training run, its class-mean logits, their singular values, and neural collapse by layer."""
-    return Section(
-        heading="A network on images of digits",
-        prose=(network_against_bound(digits), network_training(digits), network_rank(digits)),
-        pictures=(_trajectory(digits), _logits(digits), _singular_values(digits), *_depth(digits["layers"])),
-    )
+def network_section(network: Json, *, heading: str = "A network on images of digits") -> Section:
+    """A network's training run, its class-mean logits, their singular values, and neural collapse by layer.
+
+    Args:
+        network: what ``deepcollapse train --json`` prints.
+        heading: of the section.
+    """
+    said = (network_against_bound, network_training, network_rank, network_polished)
+    prose = tuple(text for say in said if (text := say(network)))
+    return Section(heading=heading, prose=prose, pictures=tuple(network_pictures(network).values()))
 
 
-def _trajectory(digits: Json) -> Picture:
-    seen = digits["trajectory"]
-    best = digits["best_structure_loss"]
+def network_pictures(network: Json) -> dict[str, Picture]:
+    """The pictures of the section by name; those that have nothing to show are left out."""
+    found = {"training": _trajectory(network)}
+    if network["logits"] is not None:
+        found |= {"logits": _logits(network), "singular-values": _singular_values(network)}
+    return found | ({"depth": _depth(network["layers"])} if network["layers"] else {})
+
+
+def _trajectory(network: Json) -> Picture:
+    seen = network["trajectory"]
+    exact = network["bound"] == "exact"
+    best = network["best_structure_loss"] if exact else None
     values = np.array(seen["singular_values"], dtype=float)
     figure = trajectory_figure(
         np.array(seen["steps"], dtype=int),
         np.array(seen["objective"], dtype=float),
         values,
-        bound=digits["dnc_bound"],
-        best=None if best is None else (digits["best_structure"], best),
+        bound=network["dnc_bound"] if exact else None,
+        best=None if best is None else (network["best_structure"], best),
         train_error=np.array(seen["train_error"], dtype=float),
     )
     recorded = {key: list(seen[key]) for key in ("steps", "objective", "train_error")}
@@ -54,8 +72,8 @@ def _trajectory(digits: Json) -> Picture:
     )
 
 
-def _logits(digits: Json) -> Picture:
-    matrix = np.array(digits["logits"], dtype=float)
+def _logits(network: Json) -> Picture:
+    matrix = np.array(network["logits"], dtype=float)
     columns = {f"class_{index}": column.tolist() for index, column in enumerate(matrix.T)}
     return Picture(
         figure=logits_figure([matrix], ["class-mean logits"]),
@@ -66,8 +84,8 @@ def _logits(digits: Json) -> Picture:
     )
 
 
-def _singular_values(digits: Json) -> Picture:
-    values = np.array(digits["singular_values"], dtype=float)
+def _singular_values(network: Json) -> Picture:
+    values = np.array(network["singular_values"], dtype=float)
     return Picture(
         figure=singular_values_figure({"class-mean logits": values}),
         caption="Singular values of the class-mean logits at the end of training.",
@@ -76,10 +94,7 @@ def _singular_values(digits: Json) -> Picture:
     )
 
 
-def _depth(layers: Sequence[Json]) -> tuple[Picture, ...]:
-    """The metrics by layer; none if nothing was measured."""
-    if not layers:
-        return ()
+def _depth(layers: Sequence[Json]) -> Picture:
     names = [layer["name"] for layer in layers]
     values = {path: [_value(layer["metrics"], *path) for layer in layers] for path in _METRICS}
     figure = depth_figure(names, {title: np.array(values[path], dtype=float) for path, title in _METRICS.items()})
@@ -90,7 +105,7 @@ def _depth(layers: Sequence[Json]) -> tuple[Picture, ...]:
     )
     columns = {"_".join(path): [None if math.isnan(value) else value for value in values[path]] for path in _METRICS}
     description = f"{', '.join(_METRICS.values())} at {len(layers)} layers."
-    return (Picture(figure, caption, description, data=Table({"layer": names} | columns)),)
+    return Picture(figure, caption, description, data=Table({"layer": names} | columns))
 
 
 def _value(metrics: Json | None, part: str, name: str | None = None) -> float:

