@@ -14,7 +14,7 @@ from benchmarks.targets import TARGETS, target_rows, unmet
 from torch.utils.flop_counter import FlopCounterMode
 
 from deepcollapse.errors import CompilerError
-from deepcollapse.simulate import gaussian, simulate
+from deepcollapse.simulate import engine_choice, gaussian, simulate
 from deepcollapse.simulate.kernel import compiler
 from deepcollapse.ufm import Problem, regularised_loss
 from simulate.oracle import trained
@@ -122,10 +122,10 @@ def test_a_tiny_run_of_gradient_descent(monkeypatch, tmp_path, capsys):
         place = {**size(case.problem), "dtype": dtype}
         loops = [row for row in found["descent"] if row["contender"] in LOOPS and place.items() <= row.items()]
         assert np.max([row["ratio_to_loop"]["rounds"] for row in loops], axis=0).tolist() == [1.0, 1.0]
-    assert {row["engine"] for row in found["descent"] if row["contender"] == "auto"} == {
-        "torch float32 cpu",
-        "torch float64 cpu",
-    }
+    chosen = {(row["dtype"], row["engine"]) for row in found["descent"] if row["contender"] == "auto"}
+    (auto,) = (case for case in few if "auto" in case.contenders)
+    by_rule = {d: engine_choice(auto.problem, "auto", seeds=auto.models, dtype=d).engine.name for d in DTYPES}
+    assert chosen == set(by_rule.items())
     printed = capsys.readouterr().out
     threads = f"gemm float32, 1024 x 1024, threads {torch.get_num_threads()}"
     assert all(name in printed for name in (*CONTENDERS, threads, "L=2 d=70 K=10 n=5"))

@@ -26,7 +26,7 @@ TYPICAL = Problem(classes=10, layers=2, samples=5, width=70)
         (TYPICAL, 1, TorchEngine, "1 seeds are too few for"),
         (TYPICAL.replace(width=20), 1, CpuEngine, "at a time fit the cache"),
         (TYPICAL.replace(width=700), 64, TorchEngine, "MiB, too much for the cache"),
-        (TYPICAL.replace(layers=3, classes=100, samples=1, width=256), 64, TorchEngine, "MiB, too much for the cache"),
+        (TYPICAL.replace(layers=3, classes=100, samples=1, width=512), 64, TorchEngine, "MiB, too much for the cache"),
     ],
 )
 def test_the_rule(problem, seeds, engine, reason):

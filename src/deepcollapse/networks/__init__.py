@@ -6,7 +6,7 @@ from deepcollapse.networks.conv_net import conv_net
 from deepcollapse.networks.data_folder import DATA_SETS, data_folder
 from deepcollapse.networks.decay import Decay, StandardDecay, UfmDecay
 from deepcollapse.networks.digits import digits
-from deepcollapse.networks.download import download
+from deepcollapse.networks.downloading import download
 from deepcollapse.networks.execution import Execution
 from deepcollapse.networks.head import DeepHead, deep_head
 from deepcollapse.networks.health import Outcome
@@ -16,7 +16,7 @@ from deepcollapse.networks.mnist_sample import mnist_sample
 from deepcollapse.networks.network import Network
 from deepcollapse.networks.npz import read_npz
 from deepcollapse.networks.objective import objective
-from deepcollapse.networks.polish import Polished, polish
+from deepcollapse.networks.polishing import Polished, polish
 from deepcollapse.networks.resnet import resnet20
 from deepcollapse.networks.schedule import Constant, Cosine, Steps, WarmUp
 from deepcollapse.networks.subsets import class_split, long_tail, normalised

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deepcollapse.errors import DownloadError, InvalidInputError, MissingExtraError
-from deepcollapse.networks import download as module
-from deepcollapse.networks.download import SOURCES, RemoteFile, download
+from deepcollapse.networks import downloading as module
+from deepcollapse.networks.downloading import SOURCES, RemoteFile, download
 
 pytest.importorskip("pooch")
 

@@ -11,7 +11,7 @@ from deepcollapse.curvature import dense_hessian, flatten
 from deepcollapse.curvature.hessian import unflatten
 from deepcollapse.errors import InvalidInputError, TooLargeError
 from deepcollapse.networks.merged_samples import compressed, merged_samples, single_samples
-from deepcollapse.networks.polish import polish
+from deepcollapse.networks.polishing import polish
 from deepcollapse.ufm import (
     Factors,
     Problem,
@@ -263,7 +263,7 @@ def test_bad_arguments(monkeypatch: pytest.MonkeyPatch):
         polish(tuple(1e200 * factor for factor in factors), problem)
     with pytest.raises(InvalidInputError, match="factors: expected shapes"):
         polish(factors[:-1], problem)
-    monkeypatch.setattr("deepcollapse.networks.polish.LARGEST_POLISHED", 44)
+    monkeypatch.setattr("deepcollapse.networks.polishing.LARGEST_POLISHED", 44)
     with pytest.raises(TooLargeError, match="factors: expected at most 44 numbers to descend in, but found 45"):
         polish(factors, problem)
 
