@@ -8,16 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.plot.style import BLUE, PAPER, log_if_wide, panels, styled
+from deepcollapse.plot.layer_names import short_name, thinned
+from deepcollapse.plot.style import BLUE, PAPER, log_if_wide, panels, styled, whole_ticks
 
 __all__ = ["depth_figure"]
+
+_NAMED = 9  # layers whose names fit below a panel
 
 
 @styled
 def depth_figure(layers: Sequence[str], metrics: Mapping[str, Float[np.ndarray, " _"]]) -> Figure:
     """One panel per metric, its value at every layer, first layer on the left.
 
-    An axis is logarithmic where all values are positive and spread over more than a factor of 10.
+    An axis is logarithmic where all values are positive and spread over more than a factor of 10. Of many layers only
+    every second, third, ... is named, counted from the last one; of long names the end is shown.
 
     Args:
         layers: names, in the order of the forward pass.
@@ -45,13 +49,16 @@ def _panel(axes: Axes, values: Float[np.ndarray, " l"], *, layers: Sequence[str]
         markersize=6,
         markeredgecolor=PAPER,
     )
-    axes.set_xticks(range(len(layers)), list(layers))
-    if len(layers) * max(map(len, layers)) > 16:
+    shown = thinned(len(layers), _NAMED)
+    names = [short_name(layer) if named else "" for layer, named in zip(layers, shown, strict=True)]
+    axes.set_xticks(range(len(layers)), names)
+    if sum(map(len, names)) > 16:
         axes.tick_params(axis="x", labelrotation=40)
         for label in axes.get_xticklabels():
             label.set(horizontalalignment="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
     log_if_wide(axes, values)
+    whole_ticks(axes)
 
 
 def _expect_metrics(layers: Sequence[str], metrics: Mapping[str, np.ndarray]) -> None:

@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.observe import Measurement, MeasurementSeries
 from deepcollapse.plot.depth import depth_figure
-from deepcollapse.plot.style import log_if_wide, panels, shades, styled
+from deepcollapse.plot.layer_names import short_name, thinned
+from deepcollapse.plot.style import log_if_wide, panels, shades, styled, whole_ticks
 
 __all__ = ["MEASURED", "measurement_figure", "training_figure"]
 
-_NAMED = 9  # layers whose names fit below a panel
 _LISTED = 24  # layers whose names fit into the legend
-_NAME_LENGTH = 16
 
 MEASURED: Mapping[str, str] = {
     "nc1/quotient": "tr Σ_W / tr Σ_B",
@@ -32,7 +30,7 @@ MEASURED: Mapping[str, str] = {
 def measurement_figure(found: Measurement, *, metrics: Mapping[str, str] = MEASURED) -> Figure:
     """One panel per metric, its value at every layer, the first layer on the left.
 
-    Of many layers only every second, third, ... is named, counted from the last one; of long names the end is shown.
+    Layers are named as in ``depth_figure``.
 
     Args:
         found: of a network.
@@ -44,12 +42,7 @@ def measurement_figure(found: Measurement, *, metrics: Mapping[str, str] = MEASU
     values = [layer.metrics.scalars() if layer.metrics else {} for layer in found.layers]
     _expect_known(metrics, {name for row in values for name in row})
     panels = {title: np.array([row.get(name, np.nan) for row in values]) for name, title in metrics.items()}
-    names = [layer.name for layer in found.layers]
-    names = [_short(name) if shown else "" for name, shown in zip(names, _thinned(len(names), _NAMED), strict=True)]
-    figure = depth_figure(names, panels)
-    for axes in figure.axes:
-        _whole_ticks(axes)
-    return figure
+    return depth_figure([layer.name for layer in found.layers], panels)
 
 
 @styled
@@ -78,37 +71,13 @@ def training_figure(
             looks = [(row["step"], row["value"]) for row in rows if (row["layer"], row["metric"]) == (name, metric)]
             axes.plot(*np.reshape(looks, (-1, 2)).T, color=colour, linewidth=1.5, label=name)
         log_if_wide(axes, np.concatenate([line.get_ydata() for line in axes.lines]))
-        _whole_ticks(axes)
+        whole_ticks(axes)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    listed = [line for line, shown in zip(grid[0].lines, _thinned(len(names), _LISTED), strict=True) if shown]
-    labels = [_short(str(line.get_label())) for line in listed]
+    listed = [line for line, shown in zip(grid[0].lines, thinned(len(names), _LISTED), strict=True) if shown]
+    labels = [short_name(str(line.get_label())) for line in listed]
     figure.legend(listed, labels, loc="outside right upper", title="layer")
     figure.supxlabel("step", fontsize=9)
     return figure
-
-
-def _thinned(count: int, most: int) -> list[bool]:
-    """Which of so many to name, evenly spaced and the last one among them, so that no more than ``most`` are."""
-    step = -(-count // most)
-    return [(count - 1 - index) % step == 0 for index in range(count)]
-
-
-def _short(name: str) -> str:
-    """The last parts of a path that fit."""
-    parts = name.split(".")
-    while len(parts) > 1 and len(".".join(parts)) > _NAME_LENGTH:
-        parts = parts[1:]
-    end = ".".join(parts)[-_NAME_LENGTH:]
-    return name if end == name else f"…{end}"
-
-
-def _whole_ticks(axes: Axes) -> None:
-    """Ticks at whole numbers only, where all values are whole."""
-    values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
-    values = values[np.isfinite(values)]
-    if axes.get_yscale() == "linear" and values.size and (values == np.round(values)).all():
-        axes.set_ylim(values.min() - 1.0, values.max() + 1.0)
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
 
 
 def _expect_known(asked: Sequence[str] | Mapping[str, str], known: set[str]) -> None:

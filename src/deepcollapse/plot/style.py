@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 __all__ = [
     "BLUE",
@@ -30,6 +30,7 @@ __all__ = [
     "shades",
     "style",
     "styled",
+    "whole_ticks",
 ]
 
 INK: Final = "#1f2328"
@@ -163,3 +164,12 @@ def power_of_ten(value: float) -> str:
         return f"{value:,.0f}"
     exponent = f"{value:.0e}".partition("e")[2]
     return "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+
+
+def whole_ticks(axes: Axes) -> None:
+    """Ticks at whole numbers only, where all values are whole."""
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
+    values = values[np.isfinite(values)]
+    if axes.get_yscale() == "linear" and values.size and (values == np.round(values)).all():
+        axes.set_ylim(values.min() - 1.0, values.max() + 1.0)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
