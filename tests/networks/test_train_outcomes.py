@@ -256,3 +256,18 @@ def test_unknown_rule_and_precision():
 def test_bad_standard_decay(bad: float):
     with pytest.raises(InvalidInputError, match=r"decay of weights: expected a finite number > 0, but found"):
         StandardDecay(bad)
+
+
+@pytest.mark.parametrize("steps", [12, 13, 14, 15, 16, 17])
+def test_an_epoch_that_the_horizon_cuts_short_does_not_count(steps: int):
+    # 12 images in batches of 4: an epoch is 3 updates, a window 3 epochs; next to no learning leaves next to no change
+    descent = Descent(rate=1e-12, momentum=0.0, steps_max=steps, window=9, tolerance=0.0, plateau=0.0)
+    found = train(plain(), DATA, decay=DECAY, descent=descent, batches=Batches(size=4))
+    change = float(found.explanation.partition("changed by ")[2].split()[0])
+    assert change < 1e-6
+
+
+def test_a_horizon_within_the_second_epoch_leaves_nothing_to_compare():
+    descent = Descent(rate=1e-12, momentum=0.0, steps_max=7, window=6)
+    found = train(plain(), DATA, decay=DECAY, descent=descent, batches=Batches(size=4))
+    assert found.explanation == "the horizon of 7 updates came within an epoch; go on to its end"

@@ -73,17 +73,28 @@ class Window:
         """Whether the window was filled from its start with the batch after ``step`` updates."""
         return (step + 1) % self.period == 0
 
+    def judged(self, step: int) -> bool:
+        """Whether two whole epochs are in the window, so that they can be compared."""
+        return len(self._whole(self.objectives, step)) >= 2
+
     def change(self, step: int) -> float:
-        """(largest - least) / least objective; an error when it has no bound."""
-        low, high = self.objectives.min().item(), self.objectives.max().item()
+        """(largest - least) / least objective of whole epochs; an error when it has no bound."""
+        objectives = self._whole(self.objectives, step)
+        low, high = objectives.min().item(), objectives.max().item()
         expect_bounded(high - low, step)
         return (high - low) / low if low > 0 else math.inf
 
-    def at_chance(self, classes: int) -> bool:
-        """Whether the cross-entropy is near log K throughout a complete window and does not leave it."""
+    def at_chance(self, step: int, classes: int) -> bool:
+        """Whether the cross-entropy is near log K throughout the window's whole epochs and does not leave it."""
         chance = math.log(classes)
-        away = (self.data.double() / chance - 1.0).abs().tolist()
+        away = (self._whole(self.data, step).double() / chance - 1.0).abs().tolist()
         return max(away) <= _NEAR_CHANCE and away[-1] <= away[0] + _CHANCE_ROUNDING * torch.finfo(self.data.dtype).eps
+
+    def _whole(self, ring: torch.Tensor, step: int) -> torch.Tensor:
+        """Whole epochs from old to new: at a horizon within an epoch, that one is left out."""
+        latest = step // self.epoch % len(ring)
+        ordered = ring.roll(-latest - 1)
+        return ordered if (step + 1) % self.epoch == 0 else ordered[:-1]
 
 
 def health(window: Window, step: int, *, descent: Descent, classes: int, look: Callable[[], Evaluation]) -> Health:
@@ -95,7 +106,7 @@ def health(window: Window, step: int, *, descent: Descent, classes: int, look: C
     effective rank below K - 1.
 
     Args:
-        window: complete.
+        window: filled.
         step: updates done.
         descent: tolerances.
         classes: K.
@@ -105,7 +116,7 @@ def health(window: Window, step: int, *, descent: Descent, classes: int, look: C
         ConvergenceError: the objective diverged.
     """
     change = window.change(step)
-    at_chance = window.at_chance(classes)
+    at_chance = window.at_chance(step, classes)
     moved = f"the objective changed by {change:.2g} of itself over {window.period} updates"
     if not at_chance and change >= max(descent.tolerance, descent.plateau):
         return Health("not converged", f"{moved}; go on, or descend faster")

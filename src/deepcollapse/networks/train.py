@@ -165,6 +165,8 @@ class _Loop:
             return None
         if step + 1 < run.window.period:
             return Health("not converged", f"the horizon of {step} updates is shorter than a window")
+        if not run.window.judged(step):
+            return Health("not converged", f"the horizon of {step} updates came within an epoch; go on to its end")
         found = health(run.window, step, descent=run.descent, classes=self.problem.classes, look=self._evaluated)
         if whole:
             run.unwell = run.unwell + 1 if found.outcome in ("stalled", "collapsed") else 0
