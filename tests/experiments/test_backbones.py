@@ -22,6 +22,10 @@ def no_module(shape: tuple[int, ...], **_: object) -> int:
     return len(shape)
 
 
+def raising(shape: tuple[int, ...], **_: object) -> nn.Module:
+    raise RuntimeError("no such layer")
+
+
 OWN = "experiments.test_backbones:factory"
 
 
@@ -59,6 +63,12 @@ def test_only_a_projection_gives_features_of_both_signs():
         (FactoryBackbone(factory="math"), r"expected package.module:function, but found 'math'"),
         (FactoryBackbone(factory="math:nothing"), r"expected package.module:function, but found 'math:nothing'"),
         (FactoryBackbone(factory=OWN.replace("factory", "no_module")), r"expected a torch.nn.Module .*but found int"),
+        (FactoryBackbone(factory=".here:f"), r"expected package.module:function, but found '.here:f' \(the 'package'"),
+        (
+            FactoryBackbone(factory=OWN, arguments={"depth": 3}),
+            r"test_backbones:factory to take an image's shape, width, generator and its arguments, but found TypeError",
+        ),
+        (FactoryBackbone(factory=OWN.replace("factory", "raising")), r"but found RuntimeError\('no such layer'\)"),
     ],
     ids=repr,
 )

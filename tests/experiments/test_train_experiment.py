@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,42 @@ def test_a_folder_of_another_run_is_refused(result: TrainResult, folder: Path, t
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(InvalidInputError, match=r"folder: expected an empty one or a run, but found files in"):
         short(folder=tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[1, 2]"])
+def test_a_damaged_specification_is_named(content: str, tmp_path: Path):
+    (tmp_path / "spec.json").write_text(content)
+    with pytest.raises(InvalidInputError, match=r"folder: expected a run, but found .*spec.json damaged .*; delete"):
+        short(folder=tmp_path)
+
+
+def test_a_run_of_a_later_release_is_refused(tmp_path: Path):
+    (tmp_path / "spec.json").write_text(json.dumps({**train_spec("digits", [*SHORT, *DESCENT]).as_json(), "later": 1}))
+    with pytest.raises(InvalidInputError, match=r"folder: expected a run with later = null, but found 1 in"):
+        short(folder=tmp_path)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", '{"step": "first"}'])
+def test_damaged_looks_are_named(line: str, tmp_path: Path):
+    (tmp_path / "spec.json").write_text(json.dumps(train_spec("digits", [*SHORT, *DESCENT]).as_json()))
+    (tmp_path / "looks.jsonl").write_text(line)
+    with pytest.raises(InvalidInputError, match=r"looks: expected one JSON document per line, but found .* damaged"):
+        short(folder=tmp_path)
+
+
+def test_a_mistake_leaves_the_folder_free(tmp_path: Path):
+    (tmp_path / "spec.json.part").write_text("{")  # of a run that was killed while it began
+    with pytest.raises(InvalidInputError, match="sizes: expected 1 to"):
+        short("data.per_class=0", folder=tmp_path)
+    assert not (tmp_path / "spec.json").exists()
+    short("descent.steps_max=1", "analysis.layers=false", "analysis.polish=false", folder=tmp_path)
+    assert (tmp_path / "spec.json").exists()
+
+
+def test_what_cannot_be_written_is_an_error_of_the_file(result: TrainResult, tmp_path: Path):
+    (tmp_path / "arrays.safetensors.part").mkdir()
+    with pytest.raises(IsADirectoryError):
+        result.save(tmp_path)
 
 
 def test_the_seed_decides_and_nothing_else():
@@ -281,7 +318,8 @@ def test_the_default_ends_below_the_bound(seed: int):
     # better than chance and than the nearest class mean of the pixels on the same held-out images
     assert found.test_accuracy > nearest_mean_accuracy(100)
     quotients = [layer.metrics.nc1.quotient for layer in found.measurement.layers]
-    assert quotients == sorted(quotients, reverse=True)  # collapse grows with depth
+    # collapse grows with depth; a trained linear head of low rank hands the quotient on, to within what it still moves
+    assert all(after < 1.01 * before for before, after in pairwise(quotients))
     assert quotients[-1] < quotients[0] / 20
 
 

@@ -1,10 +1,13 @@
 """Specifications: those that come with the package, overrides, and every kind of mistake."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments import shipped_specs, train_spec
@@ -85,6 +88,15 @@ def test_a_file(tmp_path: Path):
         ("descent.schedule.kind=wave", r"descent.schedule"),
         ("dtype=float16", r"^dtype: expected 'float32' or 'float64', but found 'float16'"),
         ("backbone.kind=vgg", r"^backbone: .*'vgg'.*'mlp', 'conv', 'resnet20', 'factory'"),
+        ("head.gain=0", r"^head.gain: expected greater than 0, but found 0"),
+        ("head.gain=inf", r"^head.gain: expected a finite number, but found inf"),
+        ("analysis.noise=[0.1, -1]", r"^analysis.noise.1: expected greater than or equal to 0, but found -1"),
+        ("analysis.noise=[nan]", r"^analysis.noise.0: expected a finite number, but found nan"),
+        ("data.imbalance=nan", r"^data.imbalance: expected a finite number, but found nan"),
+        ("data.imbalance=0.5", r"^data.imbalance: expected greater than or equal to 1, but found 0.5"),
+        ("data.draw=-1", r"^data.draw: expected greater than or equal to 0, but found -1"),
+        ("seed=9223372036854775808", r"^seed: expected less than 9223372036854775808, but found"),
+        ("seed=-1", r"^seed: expected greater than or equal to 0, but found -1"),
         ("no assignment", r"^override: expected part.key=value, but found 'no assignment'"),
         ("=3", r"^override: expected part.key=value, but found '=3'"),
         ("name.first=3", r"^override: expected a table at name, but found .*; drop .first"),
@@ -93,6 +105,44 @@ def test_a_file(tmp_path: Path):
 def test_mistakes_are_named(override: str, message: str):
     with pytest.raises(InvalidInputError, match=message):
         train_spec("digits", [override])
+
+
+def features_of(found: Callable[[torch.Tensor], Any]) -> Callable[..., nn.Module]:
+    class Module(nn.Module):
+        def forward(self, images: torch.Tensor) -> Any:
+            return found(images)
+
+    return lambda shape, **_: Module()
+
+
+wide = features_of(lambda images: images[:, :11])
+one_row = features_of(lambda images: images[0, :10])
+maps = features_of(lambda images: images[:, :10, None, None])
+pair = features_of(lambda images: (images, images))
+unfit = features_of(lambda images: images @ images)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("wide", r"\(2, 11\)"),
+        ("one_row", r"\(10,\)"),
+        ("maps", r"\(2, 10, 1, 1\)"),
+        ("pair", "tuple"),
+        ("unfit", "RuntimeError"),
+    ],
+)
+def test_a_backbone_returns_features_of_the_width_of_the_head(name: str, found: str):
+    own = f"backbone={{kind='factory', factory='experiments.test_train_spec:{name}'}}"
+    spec = train_spec("digits", [own, "head.width=10"])
+    expected = rf"expected features of shape \(2, 10\) from two images of shape \(64,\), but found {found}.*head.width"
+    with pytest.raises(InvalidInputError, match=expected):
+        spec.network((64,), classes=10)
+
+
+def test_a_device_holds_numbers():
+    with pytest.raises(InvalidInputError, match=r"device: expected one that holds float32, but found 'meta'"):
+        train_spec("digits", ["device=meta"]).network((64,), classes=10)
 
 
 def test_all_mistakes_at_once():

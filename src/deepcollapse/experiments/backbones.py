@@ -100,17 +100,23 @@ class FactoryBackbone:
         """What the function makes.
 
         Raises:
-            InvalidInputError: no such function, or it returns no module.
+            InvalidInputError: no such function, or it raises, or returns no module.
         """
         module, _, name = self.factory.partition(":")
         try:
             function = getattr(import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as error:
+        except Exception as error:  # a module may be anyone's code and raise anything
             raise InvalidInputError(
                 f"backbone.factory: expected package.module:function, but found {self.factory!r} ({error}); correct "
                 "it, or put its folder on PYTHONPATH"
             ) from error
-        made = function(shape, width=width, generator=generator, **self.arguments)
+        try:
+            made = function(shape, width=width, generator=generator, **self.arguments)
+        except Exception as error:
+            raise InvalidInputError(
+                f"backbone.factory: expected {self.factory} to take an image's shape, width, generator and its "
+                f"arguments, but found {error!r}; correct it"
+            ) from error
         if not isinstance(made, nn.Module):
             raise InvalidInputError(
                 f"backbone.factory: expected a torch.nn.Module from {self.factory}, but found {type(made).__name__}; "

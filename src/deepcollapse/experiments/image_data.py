@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks import (
@@ -47,8 +48,8 @@ class ImageData:
     path: Path = Path("data")
     per_class: int | None = None
     classes: tuple[int, ...] | None = None
-    imbalance: float = 1.0
-    draw: int | None = None
+    imbalance: Annotated[float, Field(ge=1)] = 1.0
+    draw: Annotated[int, Field(ge=0)] | None = None
     normalised: bool = True
     download: bool = False
 

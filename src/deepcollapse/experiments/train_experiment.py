@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
 from deepcollapse.experiments.train_looks import Looks, accuracy, accuracy_under_noise, measured_layers
@@ -115,7 +115,7 @@ class TrainResult:
             if verdict:
                 arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
         part = folder / "arrays.safetensors.part"
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part)
+        part.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
         part.replace(folder / "arrays.safetensors")
         _write(folder / "summary.json", self.as_json())
 
@@ -145,11 +145,13 @@ def train_experiment(
         ConvergenceError: training diverged.
     """
     if folder:
-        _claim(folder, spec)
+        _expect_own(folder, spec)
     data = spec.data.split(progress=downloaded)
     network = spec.network(data.train.images.shape[1:], classes=data.train.classes)
     if not isinstance(spec.decay, StandardDecay):
         collapse(spec.decay.problem(network.head, data.train.class_counts).replace(activation="linear"))
+    if folder:
+        _write(folder / "spec.json", spec.as_json())
     looks = Looks(data, spec.analysis, spec.seed, folder / "looks.jsonl" if folder else None)
     training = train(
         network,
@@ -209,24 +211,26 @@ def _training(training: Training) -> dict[str, Any]:
     return {name: getattr(training, name) for name in names} | {"trajectory": training.trajectory.as_json()}
 
 
-def _claim(folder: Path, spec: TrainSpec) -> None:
-    """Make the run's folder, or find that it holds the same run."""
+def _expect_own(folder: Path, spec: TrainSpec) -> None:
+    """Make the run's folder, or find that it is empty or holds the same run."""
     file, document = folder / "spec.json", spec.as_json()
     folder.mkdir(parents=True, exist_ok=True)
     if not file.exists():
-        if any(folder.iterdir()):
+        if any(held.name != f"{file.name}.part" for held in folder.iterdir()):
             raise InvalidInputError(
                 f"folder: expected an empty one or a run, but found files in {folder}; name another"
             )
-        return _write(file, document)
+        return
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        found = {}
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise InvalidInputError(
+            f"folder: expected a run, but found {file} damaged ({error}); delete the folder, or name another"
+        ) from None
     for key in sorted({*found, *document}):
-        if found.get(key) != document[key]:
+        if found.get(key) != document.get(key):
             raise InvalidInputError(
-                f"folder: expected a run with {key} = {json.dumps(document[key])}, but found "
+                f"folder: expected a run with {key} = {json.dumps(document.get(key))}, but found "
                 f"{json.dumps(found.get(key))} in {file}; name another folder"
             )
 

@@ -105,7 +105,7 @@ def _numbers(found: Measurement) -> dict[str, dict[str, float]]:
 def _read(file: Path) -> dict[int, dict]:
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        return {row["step"]: row for row in rows}
+        return {int(row["step"]): row for row in rows}
     except (ValueError, LookupError, TypeError) as error:
         raise InvalidInputError(
             f"looks: expected one JSON document per line, but found {file} damaged ({error}); delete the run's folder"

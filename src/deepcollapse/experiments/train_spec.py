@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -14,6 +15,7 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.backbones import Backbone, MlpBackbone
 from deepcollapse.experiments.image_data import ImageData
 from deepcollapse.networks import Batches, Descent, Execution, Network, StandardDecay, UfmDecay, deep_head
+from deepcollapse.networks.network import in_mode
 from deepcollapse.ufm import Activation
 
 __all__ = ["Analysis", "HeadSpec", "TrainSpec", "shipped_specs", "train_spec"]
@@ -34,7 +36,7 @@ class HeadSpec:
     layers: int = 3
     width: int = 64
     activation: Activation = "linear"
-    gain: float = 1.0
+    gain: Annotated[float, Field(gt=0)] = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class Analysis:
     """
 
     layers: bool = True
-    noise: tuple[float, ...] = (0.1, 0.3, 1.0)
+    noise: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.3, 1.0)
     polish: bool = True
 
 
@@ -71,7 +73,7 @@ class TrainSpec:
         dtype: of images, weights and descent; what is reported is read off in float64.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: str
     data: ImageData
@@ -82,7 +84,7 @@ class TrainSpec:
     batches: Batches = field(default_factory=Batches)
     execution: Execution = field(default_factory=Execution)
     analysis: Analysis = field(default_factory=Analysis)
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     device: str = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -94,11 +96,12 @@ class TrainSpec:
         """Backbone and head for images of this shape, at their initial weights.
 
         Raises:
-            InvalidInputError: sizes out of range, images that the backbone does not take, or no such device.
+            InvalidInputError: sizes out of range, images that the backbone does not take, features of another width
+                than the head's, or no such device.
         """
         dtype = getattr(torch, self.dtype)
         try:
-            torch.empty(0, device=self.device, dtype=dtype)
+            torch.zeros((), device=self.device, dtype=dtype).item()
         except (RuntimeError, AssertionError, TypeError) as error:  # no such device, not compiled in, no such dtype
             reason = str(error).splitlines()[0]
             raise InvalidInputError(
@@ -114,7 +117,9 @@ class TrainSpec:
             scale=self.head.gain * 3.0**-0.5,
             activation=self.head.activation,
         )
-        return Network(backbone, head).to(device=self.device, dtype=dtype)
+        network = Network(backbone, head).to(device=self.device, dtype=dtype)
+        _expect_features(network, shape)
+        return network
 
 
 _ADAPTER: TypeAdapter[TrainSpec] = TypeAdapter(TrainSpec)
@@ -147,6 +152,22 @@ def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] 
         return _ADAPTER.validate_python(document)
     except ValidationError as error:
         raise InvalidInputError("; ".join(_problem(found) for found in error.errors())) from None
+
+
+def _expect_features(network: Network, shape: tuple[int, ...]) -> None:
+    """Of two blank images; a backbone may be anyone's code and raise anything."""
+    expected = (2, network.head.weights[0].shape[1])
+    try:
+        with in_mode(network, training=False), torch.no_grad():
+            features = network.backbone(network.tensor(np.zeros((2, *shape))))
+            found = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
+    except Exception as error:
+        found = repr(error)
+    if found != expected:
+        raise InvalidInputError(
+            f"backbone: expected features of shape {expected} from two images of shape {shape}, but found {found}; "
+            "return head.width numbers for each image"
+        )
 
 
 def _read(source: str | Path) -> dict[str, Any]:
