@@ -4,18 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-COLUMNS = (
-    "run",
-    "objective",
-    "DNC bound",
-    "side",
-    "rank (1e-6)",
-    "rank (1e-3)",
-    "nearest structure",
-    "NC1",
-    "training error",
-)
-COLUMNS += ("test accuracy", "ended", "polished to")
+COLUMNS = ("run", "objective", "DNC bound", "side", "rank (1e-6)", "rank (1e-3)", "nearest structure", "NC1 quotient")
+COLUMNS += ("training error", "test accuracy", "ended", "polished to")
 
 
 def row(name: str, run: dict) -> tuple[str, ...]:
@@ -26,7 +16,8 @@ def row(name: str, run: dict) -> tuple[str, ...]:
     side = "–" if run["dnc_bound"] is None else "below" if run["below_bound"] else "above"
     end = "not asked for"
     if polished:
-        end = f"{polished['structure'] or 'no critical point'}, {polished['loss']:.4f}"
+        what = polished["structure"] or "no critical point"
+        end = f"{what}, {polished['loss']:.4f}"
     return (
         name,
         "–" if loss is None else f"{loss:.4f}",
