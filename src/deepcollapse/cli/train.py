@@ -36,9 +36,10 @@ def train(*spec: str, out: Path | None = None, json: bool = False) -> None:
 def _summary(found: dict) -> list[str]:
     rank, accuracy = found["rank"] or {}, found["test_accuracy"]
     tested = "no test images" if accuracy is None else f"test accuracy {accuracy:.4f}"
+    speed = f"{found['images_per_second']:.0f} images/s, {found['matmul_share']:.0%} of the matmul peak"
     lines = [
         f"{found['spec']['name']}: {found['outcome']} after {found['steps']} updates ({found['epochs']:.0f} epochs, "
-        f"{found['seconds']:.0f} s, {found['images_per_second']:.0f} images/s): {found['explanation']}",
+        f"{found['seconds']:.0f} s, {speed}): {found['explanation']}",
         f"Objective {found['objective']:.6f}; training error {found['train_error']:.4f}; {tested}",
         found["sentence"] or f"No bound: {found['undefined']}",
     ]

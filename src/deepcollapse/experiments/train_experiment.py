@@ -24,11 +24,13 @@ from deepcollapse.networks import (
     polish,
     train,
 )
+from deepcollapse.networks.speed import flops_per_image, matmul_peak
 from deepcollapse.observe import Measurement
 from deepcollapse.ufm import Factors, Problem, collapse
 
 __all__ = ["TrainResult", "train_experiment"]
 
+_COUNTED = 8  # images whose operations are counted
 _VERDICT_KEYS = ("dnc_bound", "below_bound", "best_structure", "best_structure_loss", "kind", "sentence", "logits")
 _VERDICT_KEYS += ("structure", "within_class", "imbalance", "weight_imbalance", "factor_singular_values")
 
@@ -51,6 +53,8 @@ class TrainResult:
         training: steps, outcome, speed and trajectory.
         train_error: share of training images classified wrongly.
         test_accuracy: share of the held-out images classified correctly; None if there are none.
+        matmul_share: floating-point operations of training per second (looks left out), as a share of what a matrix
+            product reaches on the same device in a moment after it.
         noise: accuracy under noise, see ``accuracy_under_noise``.
         looks: what was measured during training, by increasing steps.
         polished: the feature model's critical point that is nearest downhill; None if it was not asked for.
@@ -67,6 +71,7 @@ class TrainResult:
     training: Training
     train_error: float
     test_accuracy: float | None
+    matmul_share: float
     noise: dict[str, Any]
     looks: list[dict]
     polished: Polished | None
@@ -85,6 +90,7 @@ class TrainResult:
             "test_accuracy": self.test_accuracy,
             "noise": self.noise,
             **_training(self.training),
+            "matmul_share": self.matmul_share,
             "looks": self.looks,
             "polished": None if self.polished is None else self.polished.as_json(),
         }
@@ -186,6 +192,7 @@ def _result(spec: TrainSpec, network: Network, data: Split, *, training: Trainin
         training=training,
         train_error=float(training.trajectory.train_error[-1]),
         test_accuracy=accuracy(network, data.test),
+        matmul_share=_matmul_share(network, data, training),
         noise=accuracy_under_noise(network, data, analysis=spec.analysis, seed=spec.seed),
         looks=[looks.rows[step] for step in sorted(steps & looks.rows.keys())],
         polished=polish(factors, problem) if problem and spec.analysis.polish else None,
@@ -204,6 +211,13 @@ def _compared(
     except UndefinedError as error:
         return None, str(error)
     return problem, None
+
+
+def _matmul_share(network: Network, data: Split, training: Training) -> float:
+    images = training.epochs * len(data.train.labels) / (training.seconds - training.look_seconds)
+    weight = network.head.weights[0]
+    operations = flops_per_image(network, network.tensor(data.train.images[:_COUNTED]))
+    return images * operations / matmul_peak(dtype=weight.dtype, device=weight.device)
 
 
 def _training(training: Training) -> dict[str, Any]:
