@@ -265,3 +265,21 @@ def test_no_checkpoint(tmp_path: Path):
 def test_bad_intervals(tmp_path: Path, changes: dict, message: str):
     with pytest.raises(InvalidInputError, match=message):
         Checkpoints(folder=tmp_path, **changes)
+
+
+@pytest.mark.parametrize("key", ["settings", "stream", "random", "looks", "step", "best"])
+def test_a_checkpoint_that_lacks_something(tmp_path: Path, key: str):
+    settings = SETTINGS["adam"] | {"batches": BATCHES["full"]}
+    run(normalised(), folder=tmp_path, **settings)
+    file = tmp_path / "checkpoint.json"
+    index = json.loads(file.read_text())
+    del index["values"][key]
+    file.write_text(json.dumps(index))
+    with pytest.raises(InvalidInputError, match=r"checkpoint: expected all that a run consists of, but found KeyError"):
+        run(normalised(), folder=tmp_path, **settings)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seeds_that_torch_does_not_take(seed: int):
+    with pytest.raises(InvalidInputError, match=r"seed: expected 0 to 2\^63 - 1, but found"):
+        Batches(seed=seed)

@@ -31,7 +31,7 @@ class Batches:
         seed: of the permutations, and of whatever the network itself draws in training (dropout).
 
     Raises:
-        InvalidInputError: a size below 1.
+        InvalidInputError: a size below 1, or a seed beyond 63 bits.
     """
 
     size: int | None = None
@@ -44,6 +44,9 @@ class Batches:
                 raise InvalidInputError(
                     f"{name}: expected at least 1, but found {value}; None takes all images at once"
                 )
+
+        if not 0 <= self.seed < 2**63:
+            raise InvalidInputError(f"seed: expected 0 to 2^63 - 1, but found {self.seed}; take a smaller one")
 
     def per_epoch(self, images: int) -> int:
         """Updates in which so many images are seen once."""

@@ -146,8 +146,18 @@ class Run:
         """Become the run that was saved.
 
         Raises:
-            InvalidInputError: the checkpoint is of other data, settings or another network.
+            InvalidInputError: the checkpoint is of other data, settings or another network, or something is missing.
         """
+        try:
+            self._restore(tensors, values)
+        except InvalidInputError:
+            raise
+        except (LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise InvalidInputError(
+                f"checkpoint: expected all that a run consists of, but found {error!r}; delete its folder to start anew"
+            ) from error
+
+    def _restore(self, tensors: dict[str, torch.Tensor], values: dict) -> None:
         for name, ours in self.settings().items():
             theirs = values["settings"].get(name)
             if ours != theirs:
