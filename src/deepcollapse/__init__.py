@@ -23,8 +23,11 @@ _PACKAGES = (
     "observe",
     "plot",
     "report",
+    "reproduce",
     "simulate",
     "stats",
+    "store",
+    "sweep",
     "theory",
     "ufm",
 )

@@ -33,6 +33,15 @@ for _name, _help in {
     "simulate": "Train an ensemble of models to convergence and classify where each ends.",
     "measure": "Collapse metrics of features in files: NC1 to NC4, spectra, nearest structure.",
     "train": "Train a network with a deep head on images and hold it against the DNC bound.",
+    "plan": "What a sweep's plan expands to; nothing is run.",
+    "sweep": "Do the runs of a plan in a store, with any number of workers, and go on where they were stopped.",
+    "status": "What of a store is done, running, failed, and how long the rest takes.",
+    "compact": "Gather the rows of all runs of a store in one Parquet table.",
+    "query": "Ask the rows of a store in SQL.",
+    "gc": "Remove what crashed workers left in a store.",
+    "reproduce": "The paper's claims, one by one, against what this software finds.",
+    "report": "The page over a store: claims, landscape explorer, sweeps, runs.",
+    "figures": "The paper's figures from the runs of a store, as PDF and PNG.",
     "demo": "Run the whole product once and write a report page.",
 }.items():
     app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help)
