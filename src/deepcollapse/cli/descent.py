@@ -6,17 +6,7 @@ from typing import Literal
 from cyclopts import Parameter
 
 from deepcollapse.cli.model import Whole
-from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate import (
-    Adam,
-    Descent,
-    GradientDescent,
-    Initialisation,
-    Momentum,
-    Optimiser,
-    descent,
-    stable_lr,
-)
+from deepcollapse.simulate import Descent, Initialisation, descent, optimiser_named, stable_lr
 from deepcollapse.ufm import Problem
 
 __all__ = ["Rule", "Start"]
@@ -59,16 +49,7 @@ class Rule:
 
     def descent(self, problem: Problem, initialisation: Initialisation) -> Descent:
         """The rule for a problem; raises InvalidInputError for numbers out of range."""
-        optimiser, lr = self._optimiser(), self.lr
+        optimiser, lr = optimiser_named(self.optimiser, beta=self.beta), self.lr
         if lr == "auto":
             lr = stable_lr(problem, initialisation.starts(problem, range(_FOLLOWED)), optimiser=optimiser).lr
         return descent(problem, lr, tolerance=self.tol, steps_max=self.steps_max, optimiser=optimiser)
-
-    def _optimiser(self) -> Optimiser:
-        if self.optimiser == "momentum":
-            return Momentum() if self.beta is None else Momentum(beta=self.beta)
-        if self.beta is not None:
-            raise InvalidInputError(
-                f"beta: expected none for {self.optimiser}, but found {self.beta:g}; it belongs to momentum"
-            )
-        return Adam() if self.optimiser == "adam" else GradientDescent()

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.backbones import Backbone, MlpBackbone
 from deepcollapse.experiments.image_data import ImageData
+from deepcollapse.experiments.mistakes import mistakes
 from deepcollapse.networks import Batches, Descent, Execution, Network, StandardDecay, UfmDecay, deep_head
 from deepcollapse.networks.network import in_mode
 from deepcollapse.ufm import Activation
@@ -151,7 +152,7 @@ def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] 
     try:
         return _ADAPTER.validate_python(document)
     except ValidationError as error:
-        raise InvalidInputError("; ".join(_problem(found) for found in error.errors())) from None
+        raise InvalidInputError("; ".join(mistakes(error))) from None
 
 
 def _expect_features(network: Network, shape: tuple[int, ...]) -> None:
@@ -211,16 +212,3 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-
-
-def _problem(found: Mapping[str, Any]) -> str:
-    """One finding of pydantic as we word errors."""
-    key = ".".join(str(part) for part in found["loc"]) or "spec"
-    if found["type"] == "value_error":
-        return f"{key}: {found['ctx']['error']}"
-    if found["type"] in ("missing", "missing_argument", "missing_keyword_only_argument", "union_tag_not_found"):
-        return f"{key}: expected a value, but found none; add it"
-    if found["type"] == "unexpected_keyword_argument":
-        return f"{key}: expected no such key, but found {found['input']!r}; check its spelling"
-    said = found["msg"].removeprefix("Input should be ")
-    return f"{key}: expected {said}, but found {found['input']!r}; correct it"

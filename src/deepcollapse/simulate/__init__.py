@@ -10,7 +10,7 @@ from deepcollapse.simulate.engine_plan import planned_engine
 from deepcollapse.simulate.ensemble import Ensemble, Run
 from deepcollapse.simulate.initialise import Initialisation, gaussian, gaussian_starts
 from deepcollapse.simulate.nearest import Nearest
-from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Optimiser
+from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Optimiser, optimiser_named
 from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
 from deepcollapse.simulate.rate import Rate, rate
 from deepcollapse.simulate.simulation import Ledger, simulate
@@ -54,6 +54,7 @@ __all__ = [
     "engine_choice",
     "gaussian",
     "gaussian_starts",
+    "optimiser_named",
     "planned_engine",
     "rate",
     "simulate",

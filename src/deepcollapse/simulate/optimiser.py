@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deepcollapse.errors import InvalidInputError
 
-__all__ = ["Adam", "GradientDescent", "Momentum", "Optimiser", "expect_gradient_descent"]
+__all__ = ["Adam", "GradientDescent", "Momentum", "Optimiser", "expect_gradient_descent", "optimiser_named"]
 
 _LEAST_EPSILON = 1e-30  # what float32 holds with room to spare; at zero an entry that never moved would be 0 / 0
 
@@ -131,6 +131,24 @@ class Adam:
 
 
 Optimiser = GradientDescent | Momentum | Adam
+
+
+def optimiser_named(name: str, *, beta: float | None = None) -> Optimiser:
+    """The optimiser of a short name: "gd", "momentum" (``beta`` None is its default) or "adam".
+
+    Raises:
+        InvalidInputError: another name, or a beta that is out of range or given to another optimiser.
+
+    >>> optimiser_named("momentum", beta=0.5).beta
+    0.5
+    """
+    if name == "momentum":
+        return Momentum() if beta is None else Momentum(beta=beta)
+    if beta is not None:
+        raise InvalidInputError(f"beta: expected none for {name}, but found {beta:g}; it belongs to momentum")
+    if name not in ("gd", "adam"):
+        raise InvalidInputError(f"optimiser: expected gd, momentum or adam, but found {name!r}; choose one of these")
+    return Adam() if name == "adam" else GradientDescent()
 
 
 def expect_gradient_descent(optimiser: Optimiser, *, of: str, remedy: str) -> None:

@@ -3,8 +3,8 @@
 from deepcollapse.theory.baseline import baseline, collapse_scale
 from deepcollapse.theory.certificate import Certificate, Check
 from deepcollapse.theory.imbalance import imbalance, penalty_depth, step_samples
-from deepcollapse.theory.known import known_points, lowest_rival
-from deepcollapse.theory.overview import Overview, overview
+from deepcollapse.theory.known import fitting_collapse, known_points, lowest_rival
+from deepcollapse.theory.overview import Overview, Point, overview, points
 from deepcollapse.theory.rigorous import Refutation, refutation
 from deepcollapse.theory.t1 import decay_crossing, equal_scale_sides, t1
 from deepcollapse.theory.t2 import crossing_depth, t2
@@ -20,6 +20,7 @@ __all__ = [
     "Counts",
     "DepthPoint",
     "Overview",
+    "Point",
     "Refutation",
     "baseline",
     "collapse_scale",
@@ -27,6 +28,7 @@ __all__ = [
     "decay_crossing",
     "dimension_counts",
     "equal_scale_sides",
+    "fitting_collapse",
     "hessian_trace",
     "imbalance",
     "inequality_sides",
@@ -39,6 +41,7 @@ __all__ = [
     "pairs_sides",
     "paper_dimension",
     "penalty_depth",
+    "points",
     "refutation",
     "singular_value_bound",
     "step_samples",

@@ -22,7 +22,7 @@ from deepcollapse.ufm.ray import Ray
 from deepcollapse.ufm.relu_networks import ReluNetwork, relu_networks
 from deepcollapse.ufm.structures import orthogonal_frame, simplex, zero
 
-__all__ = ["THEOREMS", "Collapse", "Overview", "Point", "overview"]
+__all__ = ["THEOREMS", "Collapse", "Overview", "Point", "overview", "points"]
 
 THEOREMS = (t1, t2, t3, t4, t5, t6, t7)
 
@@ -135,18 +135,18 @@ def overview(problem: Problem, *, rigorous: bool = False) -> Overview:
     >>> found.best, found.dnc.as_json()["exists"], found.theorems["T1"].holds
     ('paired', True, True)
     """
-    dnc, points = _dnc(problem), _points(problem)
+    dnc, known = _dnc(problem), points(problem)
     extra = {"baseline": baseline(problem), "imbalance": imbalance(problem)}
     inside = not outside_model(problem)
     return Overview(
         problem=problem,
         dnc=dnc,
-        points=points,
+        points=known,
         theorems={f"T{number}": theorem(problem) for number, theorem in enumerate(THEOREMS, start=1)},
         extra={name: certificate for name, certificate in extra.items() if certificate.holds is not None},
         counts=dimension_counts(problem, lowest_rival(problem)) if inside else Counts(None, None, None, None),
         refutation=refutation(problem) if rigorous else None,
-        notes=_notes(problem, dnc, points=points),
+        notes=_notes(problem, dnc, points=known),
     )
 
 
@@ -167,7 +167,12 @@ def _dnc(problem: Problem) -> Collapse:
     )
 
 
-def _points(problem: Problem) -> tuple[Point, ...]:
+def points(problem: Problem) -> tuple[Point, ...]:
+    """The known points of a problem by increasing loss, Z = 0 included; for ReLU explicit networks.
+
+    >>> points(Problem(classes=10, layers=2, samples=5))[0].name
+    'paired'
+    """
     if problem.activation == "linear":
         return tuple(_point(point) for point in known_points(problem))
     networks = [_network(network) for network in relu_networks(problem)] if problem.balanced else []
