@@ -1,0 +1,47 @@
+"""Where things are in a store; a run is done if and only if its folder in ``runs`` exists."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = [
+    "CLAIMS",
+    "FAILURES",
+    "FOLDERS",
+    "PLANS",
+    "RUNS",
+    "STAGING",
+    "STORE_FILE",
+    "TABLE",
+    "WORK",
+    "done_ids",
+    "entries",
+    "is_done",
+]
+
+STORE_FILE = "store.json"
+TABLE = "table.parquet"
+PLANS, CLAIMS, WORK, STAGING, RUNS, FAILURES = "plans", "claims", "work", "staging", "runs", "failures"
+FOLDERS = (PLANS, CLAIMS, WORK, STAGING, RUNS, FAILURES)
+
+
+def entries(folder: Path) -> Iterator[os.DirEntry]:
+    """What a folder holds, in no order; nothing if it is missing, as in a copy that left out empty folders."""
+    try:
+        with os.scandir(folder) as found:
+            yield from found
+    except FileNotFoundError:
+        return
+
+
+def done_ids(root: Path) -> set[str]:
+    """Ids of the runs that are done."""
+    return {entry.name for entry in entries(root / RUNS) if entry.is_dir()}
+
+
+def is_done(root: Path, id: str) -> bool:
+    """Whether a run is done, now: opening the folder makes network file systems look again."""
+    with suppress(OSError):  # missing, or a system that does not open folders
+        os.close(os.open(root / RUNS, os.O_RDONLY))
+    return (root / RUNS / id).is_dir()
