@@ -4,9 +4,9 @@ from deepcollapse.store.claims import Claim, ClaimState
 from deepcollapse.store.failures import Failure
 from deepcollapse.store.faults import ClaimLostError, StoreError
 from deepcollapse.store.garbage import Removed
+from deepcollapse.store.grid import to_xarray
 from deepcollapse.store.identity import run_id
 from deepcollapse.store.plans import PlanRecord, Queued
-from deepcollapse.store.query import to_xarray
 from deepcollapse.store.runs import Outcome, StoredArrays, StoredRun
 from deepcollapse.store.status import Status
 from deepcollapse.store.store import Store

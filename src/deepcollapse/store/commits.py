@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from deepcollapse.store.claims import Claim, remove_claims
-from deepcollapse.store.disk import beside, flush_folder, write_flushed
+from deepcollapse.store.disk import beside, flush, write_flushed
 from deepcollapse.store.faults import ClaimLostError, writing
-from deepcollapse.store.layout import RUNS, STAGING, is_done
+from deepcollapse.store.layout import RUNS, STAGING
 from deepcollapse.store.runs import Outcome
 
 __all__ = ["commit"]
@@ -16,46 +17,45 @@ __all__ = ["commit"]
 def commit(claim: Claim, outcome: Outcome) -> None:
     """Write a result and make it the run's: the run is done then.
 
-    All files go to a staging folder and down to the disk, and the folder is renamed to its place, where none may be.
+    All files go to a folder beside and down to the disk; then the folder is renamed to its place, where none may be.
+    Killed before that, the run is not done, and after it, it is. What a run needed meanwhile is removed last.
 
     Raises:
         ClaimLostError: the run is another worker's by now, or done.
         InvalidInputError: a result that cannot be written.
-        StoreError: the disk refuses; the run is then not done, and nothing of the result is left.
+        StoreError: the disk refuses; nothing of the result is left then, unless all of it is.
     """
     root, folder = claim.root, claim.root / RUNS / claim.id
     files = outcome.files(claim.id)
     with writing(f"result of run {claim.id}", folder):
         if not claim.held():
             raise _lost(claim)
+        folder.parent.mkdir(exist_ok=True)
         part = beside(root / STAGING, claim.id)
         try:
-            part.mkdir()
-            for name, content in files.items():
-                write_flushed(part / name, content)
-            flush_folder(part)
+            write_flushed(part, files)
             _rename(part, folder, claim)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        flush_folder(folder.parent)
-        remove_claims(root, claim.id)
-        shutil.rmtree(claim.work, ignore_errors=True)
+        flush(folder.parent)
+    with suppress(OSError):  # the run is done; what stays is removed by gc
+        remove_claims(root, claim.id, up_to=claim.number)
+    shutil.rmtree(claim.work, ignore_errors=True)
 
 
 def _rename(part: Path, folder: Path, claim: Claim) -> None:
-    folder.parent.mkdir(exist_ok=True)
     try:
         os.rename(part, folder)
     except OSError:
-        if not part.exists() and folder.exists():  # a network file system may do it, lose the answer and try again
-            return
-        if is_done(claim.root, claim.id):
+        if folder.exists():
+            if not part.exists():  # a network file system did it, lost the answer and tried again
+                return
             raise _lost(claim) from None
         raise
 
 
 def _lost(claim: Claim) -> ClaimLostError:
     return ClaimLostError(
-        f"claim: expected {claim.worker} to hold run {claim.id}, but found it done or taken over after {claim.lease:g} "
-        "s without renewal; renew the claim more often, or ask for a longer lease"
+        f"claim: expected {claim.worker} to hold run {claim.id}, but found it done, given back or taken over after "
+        f"{claim.lease:g} s without renewal; the result is dropped, ask for a longer lease or renew more often"
     )

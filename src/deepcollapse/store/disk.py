@@ -1,16 +1,17 @@
 """Files that are whole or absent, whenever a process is killed or the power fails.
 
-Everything is written beside its place, flushed, and then appears under its name in one step: a hard link where the name
-must be new, a rename where it may replace an older file. Both work on network file systems; locks of files, which
-often do not, are not used.
+Everything is written in a staging folder, flushed, and then appears under its name in one step: by a hard link where
+the name must be new, by a rename where it may replace an older file. Both work on network file systems; locks of files,
+which often do not, are not used.
 """
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["beside", "file_clock", "flush_folder", "put_new", "replace", "write_flushed"]
+__all__ = ["beside", "file_clock", "flush", "put_new", "replace", "write_flushed"]
 
 
 def beside(staging: Path, name: str) -> Path:
@@ -19,39 +20,51 @@ def beside(staging: Path, name: str) -> Path:
     return staging / f"{name}-{secrets.token_hex(6)}"
 
 
-def write_flushed(path: Path, content: bytes) -> None:
-    """Write a file down to the disk."""
-    with path.open("xb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Make names in a folder last: a link or rename is on the disk only once its folder is."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Make a file's content last, or the names in a folder: a link or rename lasts only once its folder is flushed."""
+    if os.name == "posix" or path.is_file():
+        handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
 
 
-def put_new(path: Path, content: bytes, *, staging: Path) -> bool:
-    """Make a file that must not exist yet; whether it was made. Of several at once exactly one makes it."""
+def write_flushed(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Make a folder with these files, down to the disk: written first and flushed then, which takes half the time."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    for name in files:
+        flush(folder / name)
+    flush(folder)
+
+
+def put_new(path: Path, content: bytes, *, staging: Path, lasting: bool = True) -> bool:
+    """Make a file that must not exist yet; whether it was made. Of several at once exactly one makes it.
+
+    Args:
+        path: of the file.
+        content: that it has from the first moment.
+        staging: where it is written first.
+        lasting: flush it to the disk; without, it may be gone or empty after the power failed.
+    """
     path.parent.mkdir(exist_ok=True)
     part = beside(staging, path.stem)
     try:
-        write_flushed(part, content)
+        part.write_bytes(content)
+        if lasting:
+            flush(part)
         try:
             os.link(part, path)
         except FileExistsError:
-            if part.stat().st_nlink != 2:  # a network file system may do it, lose the answer and try again
+            if part.stat().st_nlink != 2:  # else a network file system did it, lost the answer and tried again
                 return False
-        flush_folder(path.parent)
+        if lasting:
+            flush(path.parent)
         return True
     finally:
-        part.unlink(missing_ok=True)
+        _discard(part)
 
 
 def replace(path: Path, write: Callable[[Path], None], *, staging: Path) -> None:
@@ -60,17 +73,16 @@ def replace(path: Path, write: Callable[[Path], None], *, staging: Path) -> None
     Args:
         path: of the file.
         write: writes it to the path it is given.
-        staging: where it is written first.
+        staging: where that is.
     """
     part = beside(staging, path.stem)
     try:
         write(part)
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(path)
-        flush_folder(path.parent)
+        flush(part)
+        os.replace(part, path)
+        flush(path.parent)
     finally:
-        part.unlink(missing_ok=True)
+        _discard(part)
 
 
 def file_clock(staging: Path) -> float:
@@ -80,4 +92,9 @@ def file_clock(staging: Path) -> float:
         part.touch(exist_ok=False)
         return part.stat().st_mtime
     finally:
-        part.unlink(missing_ok=True)
+        _discard(part)
+
+
+def _discard(part: Path) -> None:
+    with suppress(OSError):  # it is gone, or the disk is read-only
+        part.unlink()

@@ -12,7 +12,7 @@ from deepcollapse.store.disk import put_new
 from deepcollapse.store.faults import writing
 from deepcollapse.store.layout import FAILURES, STAGING, entries
 
-__all__ = ["Failure", "failed_attempts", "keep_failure", "read_failure"]
+__all__ = ["Failure", "failed_attempts", "failure_path", "keep_failure", "read_failure"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def keep_failure(root: Path, id: str, *, attempt: int, worker: str, error: BaseE
         host=socket.gethostname(),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    path = root / FAILURES / f"{id}-{attempt}.json"
+    path = failure_path(root, id, attempt)
     with writing(f"failure of run {id}", path):
         put_new(path, json.dumps(asdict(failure), indent=1).encode(), staging=root / STAGING)
 
@@ -66,13 +66,18 @@ def failed_attempts(root: Path) -> dict[str, list[int]]:
     return {id: sorted(attempts) for id, attempts in found.items()}
 
 
+def failure_path(root: Path, id: str, attempt: int) -> Path:
+    """Where a failure's file is."""
+    return root / FAILURES / f"{id}-{attempt}.json"
+
+
 def read_failure(root: Path, id: str, attempt: int) -> Failure:
     """One failed attempt.
 
     Raises:
         InvalidInputError: a damaged file.
     """
-    path = root / FAILURES / f"{id}-{attempt}.json"
+    path = failure_path(root, id, attempt)
     try:
         return Failure(**json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:

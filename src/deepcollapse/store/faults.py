@@ -10,19 +10,20 @@ from deepcollapse.errors import DeepcollapseError
 __all__ = ["ClaimLostError", "StoreError", "writing"]
 
 _SPACE = "free some space on that disk and run again"
-_RIGHTS = "make it writable or take another store"
+_RIGHTS = "make it writable, or take another store"
+_LINKS = "take a store where you may write, on a file system with hard links"
 _REMEDIES = {
     errno.ENOSPC: _SPACE,
     errno.EDQUOT: _SPACE,
     errno.EROFS: _RIGHTS,
     errno.EACCES: _RIGHTS,
-    errno.EPERM: "take a store on a file system with hard links, where you may write",
-    errno.ENOTSUP: "take a store on a file system with hard links",
+    errno.EPERM: _LINKS,
+    errno.ENOTSUP: _LINKS,
 }
 
 
 class StoreError(DeepcollapseError, OSError):
-    """The store's disk refused something: full, read-only, gone; the message names what, where and the remedy."""
+    """The disk refused something: full, read-only, gone; the message names what, where and the remedy."""
 
 
 class ClaimLostError(DeepcollapseError, RuntimeError):
@@ -34,7 +35,7 @@ def writing(what: str, path: Path) -> Iterator[None]:
     """Turn an ``OSError`` of the block into a ``StoreError``.
 
     Args:
-        what: is being written, "claim of run 0f3a..." for example.
+        what: is being written or removed, "claim of run 0f3a..." for example.
         path: where.
 
     Raises:

@@ -1,7 +1,7 @@
 """Manifests: which runs a plan wants, so that anyone can see what is left to do."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from urllib.parse import quote
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.disk import put_new
 from deepcollapse.store.faults import writing
-from deepcollapse.store.identity import canonical_json, checked_id
+from deepcollapse.store.identity import checked_id, plain_json
 from deepcollapse.store.layout import PLANS, STAGING, entries
 
 __all__ = ["PlanRecord", "Queued", "add_plan", "read_plans"]
 
-_NAME_MAX = 80  # characters
+_NAME_MAX = 200  # characters of the file's name
+_SUFFIX = ".jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,14 @@ def add_plan(root: Path, plan: PlanRecord) -> None:
     """
     path, text = _path(root, plan.name), _text(plan)
     with writing(f"plan {plan.name!r}", path):
-        if not put_new(path, text, staging=root / STAGING) and path.read_bytes() != text:
-            raise InvalidInputError(
-                f"plan: expected the plan {plan.name!r} that {path} holds, but found other runs or settings; give the "
-                "plan another name, or delete that file (finished runs stay, and the new plan uses them)"
-            )
+        if path.exists() or not put_new(path, text, staging=root / STAGING):
+            found, wanted = _read(path), _parsed(text)
+            if found != wanted:
+                what = "document" if found.runs == wanted.runs else "runs"
+                raise InvalidInputError(
+                    f"plan: expected the {what} of {plan.name!r} in {path}, but found others; give the plan another "
+                    "name, or delete that file (finished runs stay, and the new plan uses them)"
+                )
 
 
 def read_plans(root: Path) -> tuple[PlanRecord, ...]:
@@ -70,28 +74,33 @@ def read_plans(root: Path) -> tuple[PlanRecord, ...]:
     Raises:
         InvalidInputError: a damaged manifest.
     """
-    return tuple(_read(Path(entry.path)) for entry in sorted(entries(root / PLANS), key=lambda entry: entry.name))
+    paths = [Path(entry.path) for entry in entries(root / PLANS) if entry.name.endswith(_SUFFIX)]
+    return tuple(sorted(map(_read, paths), key=lambda plan: plan.name))
 
 
 def _path(root: Path, name: str) -> Path:
-    if not name.strip() or len(name) > _NAME_MAX:
-        raise InvalidInputError(f"plan: expected a name of 1 to {_NAME_MAX} characters, but found {name!r}; shorten it")
-    return root / PLANS / f"{quote(name, safe=' ,+=()')}.jsonl"
+    quoted = quote(name, safe=" ,+=()", errors="replace")
+    if not name.strip() or len(quoted) > _NAME_MAX:
+        raise InvalidInputError(f"plan: expected a name of 1 to {_NAME_MAX} characters, but found {name!r}; change it")
+    return root / PLANS / f"{quoted}{_SUFFIX}"
 
 
 def _text(plan: PlanRecord) -> bytes:
-    lines: Sequence[Mapping[str, Any]] = [
-        {"name": plan.name, "document": plan.document},
-        *({"id": checked_id(run.id), "part": run.part, "spec": run.spec} for run in plan.runs),
-    ]
-    return "".join(canonical_json(line) + "\n" for line in lines).encode("ascii")
+    head = {"name": plan.name, "document": plain_json(plan.document, "plan")}
+    runs = [{"id": checked_id(run.id), "part": run.part, "spec": plain_json(run.spec, "spec")} for run in plan.runs]
+    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, *runs)).encode("ascii")
+
+
+def _parsed(text: bytes) -> PlanRecord:
+    head, *lines = map(json.loads, text.splitlines())
+    return PlanRecord(
+        head["name"], head["document"], tuple(Queued(line["id"], line["part"], line["spec"]) for line in lines)
+    )
 
 
 def _read(path: Path) -> PlanRecord:
     try:
-        head, *lines = map(json.loads, path.read_bytes().splitlines())
-        runs = tuple(Queued(line["id"], line["part"], line["spec"]) for line in lines)
-        return PlanRecord(head["name"], head["document"], runs)
+        return _parsed(path.read_bytes())
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(
             f"plan: expected a manifest of runs, but found {path} damaged ({error}); delete this file and add the plan "

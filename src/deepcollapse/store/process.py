@@ -39,7 +39,7 @@ def is_gone(*, pid: int, on: str | None, began: int | None) -> bool:
         on: its ``machine``.
         began: its ``process_began``.
     """
-    if on is None or on != machine():
+    if on is None or began is None or on != machine():
         return False
     if (found := process_began(pid)) is not None:
         return found != began

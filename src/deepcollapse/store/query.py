@@ -1,42 +1,53 @@
-"""Rows in SQL, and as labelled arrays; each needs a library that is an extra."""
+"""Questions in SQL about a table, answered by a library that is an extra."""
 
-from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from deepcollapse.errors import InvalidInputError, MissingExtraError
 
-__all__ = ["query", "to_xarray"]
+__all__ = ["query"]
 
 
 def query(table: pa.Table, sql: str) -> pa.Table:
-    """The answer to a question in SQL about the table ``runs``."""
+    """The answer to a question about the table ``runs``, by DuckDB if it is installed, else by Polars.
+
+    DuckDB sees this table only: no files, no network, no variables of the program.
+
+    Raises:
+        InvalidInputError: SQL that is none, or names what is not there.
+        MissingExtraError: neither library is installed.
+    """
+    for name, answer in {"duckdb": _by_duckdb, "polars": _by_polars}.items():
+        try:
+            library = import_module(name)
+        except ImportError:
+            continue
+        return answer(library, table, sql)
+    raise MissingExtraError(
+        "query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse[query]"
+    )
+
+
+def _by_duckdb(duckdb: Any, table: pa.Table, sql: str) -> pa.Table:
+    settings = {"enable_external_access": "false", "python_enable_replacements": "false"}
     try:
-        duckdb: Any = import_module("duckdb")
-    except ImportError as error:
-        raise MissingExtraError(
-            "query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse[query]"
-        ) from error
-    try:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config=settings) as connection:
             connection.register("runs", table)
             answer = connection.sql(sql)
             return pa.table({}) if answer is None else answer.to_arrow_table()
     except duckdb.Error as error:
-        raise InvalidInputError(
-            f"sql: expected a question about the table runs, but found: {error}; correct it"
-        ) from None
+        raise _refusal(sql, error) from None
 
 
-def to_xarray(table: pa.Table, dims: Sequence[str], values: Sequence[str]) -> Any:
-    """Columns over a grid of other columns."""
+def _by_polars(polars: Any, table: pa.Table, sql: str) -> pa.Table:
     try:
-        xarray: Any = import_module("xarray")
-    except ImportError as error:
-        raise MissingExtraError(
-            "xarray: expected xarray to be installed, but found none; run: pip install deepcollapse[xarray]"
-        ) from error
-    raise NotImplementedError(xarray, np)
+        return polars.SQLContext(runs=polars.from_arrow(table)).execute(sql, eager=True).to_arrow()
+    except polars.exceptions.PolarsError as error:
+        raise _refusal(sql, error) from None
+
+
+def _refusal(sql: str, error: Exception) -> InvalidInputError:
+    reason = " ".join(str(error).split())
+    return InvalidInputError(f"sql: expected a question about the table runs, but found {sql!r} ({reason}); correct it")

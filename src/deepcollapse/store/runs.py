@@ -13,17 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store.identity import canonical_json, jsonable
+from deepcollapse.store.identity import nullable_json, plain_json
 
-__all__ = ["Outcome", "StoredArrays", "StoredRun", "damaged", "read_notes", "read_rows", "read_run"]
+__all__ = ["Outcome", "StoredArrays", "StoredRun", "read_notes", "read_rows", "read_run"]
 
-_SPEC, _ROWS, _ARRAYS, _DOCUMENT, _NOTES = (
-    "spec.json",
-    "rows.parquet",
-    "arrays.safetensors",
-    "document.json",
-    "notes.json",
-)
+_SPEC, _ROWS, _DOCUMENT, _NOTES = "spec.json", "rows.parquet", "document.json", "notes.json"
+_ARRAYS = "arrays.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +27,8 @@ class Outcome:
 
     Attributes:
         spec: what was run, in plain JSON types.
-        rows: for the table of all runs; the column ``run`` is filled by the store.
+        rows: for the table of all runs; the column ``run`` is filled by the store. Types become those of Parquet:
+            large and dictionary-encoded strings plain ones.
         arrays: by name; numbers or booleans of any shape.
         document: the result for JSON; numbers without a value become null.
         notes: what may differ from time to time, "seconds" for example.
@@ -45,19 +41,19 @@ class Outcome:
     notes: Mapping[str, Any]
 
     def files(self, id: str) -> dict[str, bytes]:
-        """The contents of the run's folder by file name.
+        """The content of each file in the run's folder.
 
         Raises:
             InvalidInputError: a value that has no place in its file.
         """
         found = {
-            _SPEC: canonical_json(self.spec).encode("ascii"),
-            _ROWS: _rows(self.rows, id),
-            _DOCUMENT: _text(self.document),
-            _NOTES: _text(self.notes),
+            _SPEC: _text(plain_json(self.spec, "spec")),
+            _ROWS: _parquet(self.rows, id),
+            _DOCUMENT: _text(nullable_json(self.document, "document")),
+            _NOTES: _text(nullable_json(self.notes, "notes")),
         }
         if self.arrays:
-            found[_ARRAYS] = save({name: _saveable(name, array) for name, array in self.arrays.items()})
+            found[_ARRAYS] = save({name: _numbers(name, array) for name, array in self.arrays.items()})
         return found
 
 
@@ -66,28 +62,31 @@ class StoredArrays(Mapping[str, np.ndarray]):
     """The arrays of a run by name; each is read when it is asked for.
 
     Attributes:
-        path: of the file; without one there are no arrays.
+        path: of the file; without it there are no arrays.
     """
 
     path: Path
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in set(iter(self)):
+        if name not in self._names():
             raise KeyError(name)
         with safe_open(self.path, framework="numpy") as file:
             return file.get_tensor(name)
 
     def __iter__(self) -> Iterator[str]:
-        if not self.path.exists():
-            return iter(())
-        try:
-            with safe_open(self.path, framework="numpy") as file:
-                return iter(sorted(file.keys()))
-        except (OSError, SafetensorError) as error:
-            raise damaged(self.path, error) from None
+        return iter(self._names())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._names())
+
+    def _names(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                return sorted(file.keys())
+        except (OSError, SafetensorError) as error:
+            raise _damaged(self.path, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +105,21 @@ class StoredRun:
 
     id: str
     path: Path
-    spec: Mapping[str, Any]
+    spec: dict[str, Any]
     rows: pa.Table
     arrays: StoredArrays
-    document: Mapping[str, Any]
-    notes: Mapping[str, Any]
+    document: dict[str, Any]
+    notes: dict[str, Any]
 
 
 def read_run(folder: Path) -> StoredRun:
-    """A finished run from its folder.
+    """A finished run from its folder; arrays are looked at, but not read yet.
 
     Raises:
-        InvalidInputError: a damaged or missing file.
+        InvalidInputError: a damaged or missing file, or rows of another run.
     """
     arrays = StoredArrays(folder / _ARRAYS)
-    len(arrays)
+    _ = len(arrays)
     return StoredRun(
         id=folder.name,
         path=folder,
@@ -128,24 +127,29 @@ def read_run(folder: Path) -> StoredRun:
         rows=read_rows(folder),
         arrays=arrays,
         document=_object(folder / _DOCUMENT),
-        notes=_object(folder / _NOTES),
+        notes=read_notes(folder),
     )
 
 
 def read_rows(folder: Path) -> pa.Table:
-    """The rows of a run.
+    """The rows of a run; checksums tell flipped bits.
 
     Raises:
-        InvalidInputError: a damaged or missing file.
+        InvalidInputError: a damaged or missing file, or rows of another run.
     """
     path = folder / _ROWS
     try:
-        return pq.ParquetFile(pa.py_buffer(path.read_bytes()), page_checksum_verification=True).read(use_threads=False)
-    except (OSError, pa.ArrowException) as error:
-        raise damaged(path, error) from None
+        content = pa.py_buffer(path.read_bytes())
+        rows = pq.ParquetFile(content, page_checksum_verification=True).read(use_threads=False)
+        found = rows["run"].unique().to_pylist()
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise _damaged(path, error) from None
+    if found not in ([], [folder.name]):
+        raise _damaged(path, ValueError(f"rows of run {found[0]}"))
+    return rows
 
 
-def read_notes(folder: Path) -> Mapping[str, Any]:
+def read_notes(folder: Path) -> dict[str, Any]:
     """The notes of a run.
 
     Raises:
@@ -154,36 +158,44 @@ def read_notes(folder: Path) -> Mapping[str, Any]:
     return _object(folder / _NOTES)
 
 
-def damaged(path: Path, error: Exception) -> InvalidInputError:
-    """The error to raise about a file of a run."""
-    reason = " ".join(str(error).split())
+def _damaged(path: Path, error: Exception) -> InvalidInputError:
+    reason = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())
     return InvalidInputError(
         f"run: expected a whole file, but found {path} damaged ({reason}); delete the folder {path.parent} and do the "
         "run again"
     )
 
 
-def _object(path: Path) -> Mapping[str, Any]:
+def _object(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        raise damaged(path, error) from None
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from None
+    if not isinstance(found, dict):
+        raise _damaged(path, TypeError("no JSON object"))
+    return found
 
 
-def _text(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(jsonable(document), allow_nan=False, indent=1) + "\n").encode()
+def _text(document: object) -> bytes:
+    return (json.dumps(document, allow_nan=False, indent=1) + "\n").encode()
 
 
-def _rows(table: pa.Table, id: str) -> bytes:
-    if "run" in table.column_names:
-        table = table.drop_columns("run")
-    table = table.add_column(0, pa.field("run", pa.string()), pa.array([id] * table.num_rows, pa.string()))
+def _parquet(rows: pa.Table, id: str) -> bytes:
+    """Without compression, statistics and Arrow's own schema: small files are read much faster so."""
+    names = [name for name in rows.column_names if name != "run"]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise InvalidInputError(f"rows: expected columns of different names, but found {min(doubled)!r} twice; rename")
+    rows = rows.select(names).add_column(0, "run", pa.array([id] * len(rows), pa.string()))
+    settings: Any = {"compression": "none", "write_statistics": False, "use_dictionary": False, "store_schema": False}
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, write_statistics=False, use_dictionary=False, write_page_checksum=True)
+    try:
+        pq.write_table(rows, sink, write_page_checksum=True, **settings)
+    except pa.ArrowException as error:
+        raise InvalidInputError(f"rows: expected columns for Parquet, but found: {error}; convert them") from None
     return sink.getvalue().to_pybytes()
 
 
-def _saveable(name: str, array: np.ndarray) -> np.ndarray:
+def _numbers(name: str, array: np.ndarray) -> np.ndarray:
     array = np.asarray(array, order="C")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InvalidInputError(f"{name}: expected numbers or booleans, but found {array.dtype}; convert the array")

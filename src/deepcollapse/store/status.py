@@ -1,36 +1,37 @@
-"""How far a store, or a plan in it, has come."""
+"""How far a store has come, or a plan in it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store.claims import claim_states
+from deepcollapse.store.claims import ClaimState, claim_states
 from deepcollapse.store.failures import failed_attempts, read_failure
 from deepcollapse.store.layout import RUNS, done_ids
-from deepcollapse.store.plans import read_plans
+from deepcollapse.store.plans import PlanRecord, read_plans
 from deepcollapse.store.runs import read_notes
 
 __all__ = ["Status", "status"]
 
-_SAMPLE = 300  # finished runs of a kind whose time is looked at
+_SAMPLE = 200  # finished runs of a kind that are looked at for their time; ids are random
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How many runs there are, and in what state; each run is in one.
+    """How many runs there are, each in one of four states.
 
     Attributes:
         plan: its name; None for the whole store.
         total: runs.
         done: finished.
         running: held by a living worker.
-        failed: whose last attempt ended in an error, and that no one holds.
+        failed: of which an attempt ended in an error, and that are neither done nor running.
         pending: the rest.
-        eta_seconds: until all but the failed are done; None where nothing is known.
-        errors: id and last line of the traceback of each failed run.
+        eta_seconds: until the running and the pending ones are done: mean seconds of finished runs of the same kind,
+            shared by the living workers. None where no worker lives, or nothing is known of a kind.
+        errors: id and last line of the last traceback of each failed run.
     """
 
     plan: str | None
@@ -45,54 +46,69 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         """For ``json.dumps``."""
         names = ("plan", "total", "done", "running", "failed", "pending", "eta_seconds")
-        return {name: getattr(self, name) for name in names} | {
-            "errors": [{"id": id, "error": error} for id, error in self.errors]
-        }
+        errors = [{"id": id, "error": error} for id, error in self.errors]
+        return {**{name: getattr(self, name) for name in names}, "errors": errors}
 
 
 def status(root: Path, plan: str | None = None) -> Status:
     """How far a store has come, or one of its plans.
 
     Raises:
-        InvalidInputError: no plan of this name.
+        InvalidInputError: no plan of this name, or a damaged file.
     """
-    done, failed = done_ids(root), failed_attempts(root)
-    running = {id for id, _, state in claim_states(root) if state.alive} - done
-    plans = read_plans(root)
+    done, failures, plans = done_ids(root), failed_attempts(root), read_plans(root)
+    living = {id: state for id, _, state in claim_states(root) if state.alive and id not in done}
     kinds = {run.id: str(run.spec.get("kind")) for record in plans for run in record.runs}
-    if plan is None:
-        ids = kinds.keys() | done | running
-    else:
-        ids = {run.id for record in plans if record.name == plan for run in record.runs}
-        if plan not in {record.name for record in plans}:
-            names = ", ".join(record.name for record in plans) or "none"
-            raise InvalidInputError(f"plan: expected one of {names}, but found {plan!r}; name one of them")
-    wrong = (ids & failed.keys()) - done - running
-    pending = ids - done - running - wrong
+    ids = _selected(plans, plan) if plan is not None else {*kinds, *done, *living}
+    finished, running = ids & done, ids & living.keys()
+    failed = sorted((ids & failures.keys()) - done - running)
+    pending = ids - done - running - set(failed)
+    seconds = _Seconds(root, done, kinds)
     return Status(
         plan=plan,
         total=len(ids),
-        done=len(ids & done),
-        running=len(ids & running),
-        failed=len(wrong),
+        done=len(finished),
+        running=len(running),
+        failed=len(failed),
         pending=len(pending),
-        eta_seconds=_eta(root, (pending | running) & ids, done=done, kinds=kinds, workers=len(running)),
-        errors=tuple((id, read_failure(root, id, failed[id][-1]).error) for id in sorted(wrong)),
+        eta_seconds=seconds.left(pending | running, workers=_workers(living.values())),
+        errors=tuple((id, read_failure(root, id, failures[id][-1]).error) for id in failed),
     )
 
 
-def _eta(root: Path, left: Iterable[str], *, done: set[str], kinds: Mapping[str, str], workers: int) -> float | None:
-    left = list(left)
-    if not left:
-        return 0.0
-    of_kind = defaultdict(list)
-    for id in sorted(done & kinds.keys()):
-        of_kind[kinds[id]].append(id)
-    means = {}
-    for kind in {kinds.get(id, "") for id in left}:
-        seconds = [read_notes(root / RUNS / id).get("seconds") for id in of_kind[kind][:_SAMPLE]]
-        known = [value for value in seconds if isinstance(value, int | float)]
-        if not known:
-            return None
-        means[kind] = sum(known) / len(known)
-    return sum(means[kinds.get(id, "")] for id in left) / max(1, workers)
+def _selected(plans: Sequence[PlanRecord], name: str) -> set[str]:
+    for record in plans:
+        if record.name == name:
+            return {run.id for run in record.runs}
+    names = ", ".join(record.name for record in plans) or "none in this store"
+    raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
+
+
+def _workers(claims: Iterable[ClaimState]) -> int:
+    return len({(claim.worker, claim.host, claim.pid) for claim in claims})
+
+
+@dataclass(frozen=True, slots=True)
+class _Seconds:
+    """What runs take, from the notes of those that are done."""
+
+    root: Path
+    done: set[str]
+    kinds: Mapping[str, str]
+
+    def left(self, ids: set[str], *, workers: int) -> float | None:
+        """Seconds until these runs are done."""
+        if not ids:
+            return 0.0
+        counts: dict[str, int] = defaultdict(int)
+        for id in ids:
+            counts[self.kinds.get(id, "")] += 1
+        means = {kind: self._mean(kind) for kind in counts}
+        known = [count * mean for kind, count in counts.items() if (mean := means[kind]) is not None]
+        return sum(known) / workers if workers and len(known) == len(counts) else None
+
+    def _mean(self, kind: str) -> float | None:
+        finished = sorted(id for id in self.done if self.kinds.get(id) == kind)[:_SAMPLE]
+        notes = (read_notes(self.root / RUNS / id).get("seconds") for id in finished)
+        seconds = [value for value in notes if isinstance(value, int | float)]
+        return sum(seconds) / len(seconds) if seconds else None

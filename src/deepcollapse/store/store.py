@@ -50,7 +50,7 @@ class Store:
             InvalidInputError: a folder that holds other things, or a store of another format.
             StoreError: the disk does not let it be made.
         """
-        root = Path(path)
+        root = Path(path).absolute()
         with writing("store", root):
             root.mkdir(parents=True, exist_ok=True)
             if not (root / STORE_FILE).exists():
@@ -71,7 +71,7 @@ class Store:
         Raises:
             InvalidInputError: there is none, or one of another format.
         """
-        file = Path(path) / STORE_FILE
+        file = Path(path).absolute() / STORE_FILE
         try:
             found = json.loads(file.read_bytes())["format"]
         except (FileNotFoundError, NotADirectoryError):
@@ -86,7 +86,7 @@ class Store:
             raise InvalidInputError(
                 f"store: expected format {_FORMAT}, but found {found} in {file}; use the release that made it"
             )
-        return cls(Path(path))
+        return cls(Path(path).absolute())
 
     def enqueue(self, name: str, runs: Iterable[Queued], document: Mapping[str, Any]) -> None:
         """Add a plan; one that is there already is left as it is.

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,63 +15,86 @@ from deepcollapse.store.disk import replace
 from deepcollapse.store.faults import writing
 from deepcollapse.store.layout import RUNS, STAGING, TABLE, done_ids
 from deepcollapse.store.runs import read_rows
+from deepcollapse.store.union import union
 
 __all__ = ["compact", "table"]
 
 _RUNS_KEY = b"deepcollapse.runs"
-_EMPTY = pa.table({"run": pa.array([], pa.string())})
+_FEW = 256  # runs that are read one by one rather than looked for in the compacted table
+_CHUNK = 64  # runs that a thread reads at a time
+
+Progress = Callable[[int, int], None]
 
 
 def table(root: Path, ids: Collection[str] | None = None) -> pa.Table:
-    """Rows of these runs, or of all, by id and then as the run wrote them."""
-    wanted = done_ids(root) if ids is None else set(ids)
-    old, held = _compacted(root)
-    parts = [old.filter(pc.field("run").isin(sorted(wanted)))] if held & wanted else []
-    return _union([*parts, *_read(root, sorted(wanted - held), None)]).sort_by("run")
+    """The rows of these finished runs, or of all: by id, then as the run wrote them; other ids have no rows.
+
+    A column that a kind of run lacks is null there. Costs about half a millisecond for each run that is not compacted.
+
+    Raises:
+        InvalidInputError: columns of one name and different types, or a damaged file.
+    """
+    wanted = done_ids(root) if ids is None else done_ids(root) & set(ids)
+    old, held = ([], set()) if len(wanted) <= _FEW else _compacted(root, wanted)
+    return _ordered(union([*old, *_read(root, sorted(wanted - held))]))
 
 
-def compact(root: Path, progress: Callable[[int, int], None] | None = None) -> int:
-    """Gather all rows in one file; how many runs were new to it."""
+def compact(root: Path, progress: Progress | None = None) -> int:
+    """Gather the rows of all finished runs in one Parquet file, put in place of the older one in one step.
+
+    Only runs that are not in it yet are read. All rows must fit in memory.
+
+    Args:
+        root: of the store.
+        progress: called with the runs read, and to be read.
+
+    Returns:
+        How many runs were new to the file.
+
+    Raises:
+        InvalidInputError: columns of one name and different types, or a damaged file.
+        StoreError: the disk refuses; the older file is then still there.
+    """
     done = done_ids(root)
-    old, held = _compacted(root)
+    old, held = _compacted(root, done)
     new = sorted(done - held)
-    if not new and held <= done and (root / TABLE).exists():
+    if not new and held == done and (root / TABLE).exists():
         return 0
-    parts = [old.filter(pc.field("run").isin(sorted(done)))] if held else []
-    whole = _union([*parts, *_read(root, new, progress)]).sort_by("run")
-    whole = whole.replace_schema_metadata({_RUNS_KEY: json.dumps(sorted(done))})
+    rows = _ordered(union([*old, *_read(root, new, progress)]))
+    rows = rows.replace_schema_metadata({_RUNS_KEY: json.dumps(sorted(done))})
     with writing("table", root / TABLE):
-        replace(root / TABLE, lambda path: pq.write_table(whole, path), staging=root / STAGING)
+        replace(root / TABLE, lambda path: pq.write_table(rows, path), staging=root / STAGING)
     return len(new)
 
 
-def _compacted(root: Path) -> tuple[pa.Table, set[str]]:
+def _compacted(root: Path, wanted: set[str]) -> tuple[list[pa.Table], set[str]]:
+    """The rows of the wanted runs in the compacted table, if there is one, and all runs that it holds."""
     path = root / TABLE
     if not path.exists():
-        return _EMPTY, set()
+        return [], set()
     try:
-        found = pq.read_table(path, memory_map=True)
-        return found.replace_schema_metadata(None), set(json.loads(found.schema.metadata[_RUNS_KEY]))
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
+        found = pq.read_table(path)
+        held = set(json.loads(found.schema.metadata[_RUNS_KEY]))
+    except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
         raise InvalidInputError(
             f"table: expected a compacted table, but found {path} damaged ({error}); delete this file and compact again"
         ) from None
+    found = found.replace_schema_metadata(None)
+    return [found if held <= wanted else found.filter(pc.field("run").isin(sorted(wanted)))], held
 
 
-def _read(root: Path, ids: list[str], progress: Callable[[int, int], None] | None) -> list[pa.Table]:
-    found = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for rows in pool.map(lambda id: read_rows(root / RUNS / id), ids):
-            found.append(rows)
-            if progress:
-                progress(len(found), len(ids))
-    return found
-
-
-def _union(parts: Iterable[pa.Table]) -> pa.Table:
+def _read(root: Path, ids: list[str], progress: Progress | None = None) -> Iterator[pa.Table]:
+    chunks = [ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)]
+    pool, done = ThreadPoolExecutor(os.cpu_count()), 0
     try:
-        return pa.concat_tables([_EMPTY, *parts], promote_options="default")
-    except pa.ArrowException as error:
-        raise InvalidInputError(
-            f"rows: expected columns of one type, but found {error}; remove one of the runs"
-        ) from None
+        for chunk in pool.map(lambda chunk: [read_rows(root / RUNS / id) for id in chunk], chunks):
+            yield from chunk
+            done += len(chunk)
+            if progress:
+                progress(done, len(ids))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ordered(rows: pa.Table) -> pa.Table:
+    return rows.combine_chunks().sort_by("run")
