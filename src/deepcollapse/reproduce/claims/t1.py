@@ -1,0 +1,109 @@
+"""T1: no collapsed point is a global minimum for K >= 4, L >= 3 or K >= 6, L = 2."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from deepcollapse.reproduce.claim import Claim
+from deepcollapse.reproduce.claims.theorem import Certified, certified, listed, recheck_checks
+from deepcollapse.reproduce.evidence import Evidence
+from deepcollapse.reproduce.verdict import Judgement, judged
+
+__all__ = ["T1"]
+
+_BELOW = 1e-9  # relative: searches end within rounding of a minimum
+
+
+def _judge(found: Evidence) -> Judgement:
+    entries = certified(found, "T1", "T1")
+    inside = [entry for entry in entries if entry.applies]
+    outside = [entry for entry in entries if not entry.applies]
+    control = certified(found, "T1-control", "T1") if found.part("T1-control") else []
+    proofs = [document["certificate"] for document in _documents(found, "T1-rigorous")]
+    searches = _searches(found)
+    checks = {
+        f"a lower point or no DNC point in all {len(inside)} settings in range": bool(inside)
+        and all(entry.holds is True for entry in inside),
+        "the equal-scale inequality certifies all of them": all(
+            entry.numbers["equal_scale"]["certifies"] for entry in inside
+        ),
+        **recheck_checks(entries),
+        "the negative control, L = 1, is not certified": all(entry.holds is False for entry in control),
+        "searches in range find a point below DNC": all(one["below"] for one in searches if one["in_range"]),
+        "interval arithmetic proves it where asked": all(proof["verified"] is True for proof in proofs),
+    }
+    return judged(
+        checks,
+        ours=_ours(inside, outside, searches, proofs=len(proofs), control=len(control)),
+        numbers={
+            "in_range": len(inside),
+            "beside_range": [_beside(entry) for entry in outside],
+            "searches": searches,
+            "proofs": proofs,
+            "control": [{"place": entry.place, "holds": entry.holds} for entry in control],
+        },
+    )
+
+
+def _documents(found: Evidence, name: str) -> tuple[Mapping[str, Any], ...]:
+    part = found.part(name)
+    return part.documents if part else ()
+
+
+def _searches(found: Evidence) -> list[dict[str, Any]]:
+    """The lowest point of every landscape search beside collapse."""
+    part = found.part("T1-search")
+    lowest: dict[str, Mapping[str, Any]] = {}
+    for row in part.rows if part else ():
+        if row["run"] not in lowest or row["loss"] < lowest[row["run"]]["loss"]:
+            lowest[row["run"]] = row
+    names = ("classes", "layers", "decay", "structure", "rank", "loss", "dnc_loss")
+    return [
+        {name: row[name] for name in names}
+        | {
+            "below": row["dnc_loss"] is None or row["loss"] < row["dnc_loss"] * (1.0 - _BELOW),
+            "in_range": (row["classes"] >= 4 and row["layers"] >= 3) or (row["classes"] >= 6 and row["layers"] == 2),
+        }
+        for row in lowest.values()
+    ]
+
+
+def _beside(entry: Certified) -> dict[str, Any]:
+    names = ("collapse_loss", "competitor", "competitor_loss", "decay_crossing")
+    return {"classes": entry.classes, "layers": entry.layers, "decay": entry.decay, "holds": entry.holds} | {
+        name: entry.numbers.get(name) for name in names
+    }
+
+
+def _ours(
+    inside: list[Certified], outside: list[Certified], searches: list[dict[str, Any]], *, proofs: int, control: int
+) -> str:
+    beyond = [entry for entry in outside if entry.holds is True]
+    told = [
+        f"K = {one['classes']}, L = {one['layers']}, decay {one['decay']:.4g}: {one['structure']} of rank "
+        f"{one['rank']} {one['loss']:.6f} against DNC {one['dnc_loss']:.6f}"
+        for one in searches
+        if not one["in_range"] and one["dnc_loss"] is not None
+    ]
+    crossing = next((entry.numbers["decay_crossing"] for entry in outside if entry.classes == 4), None)
+    sentences = [
+        f"True of all {len(inside)} settings in range ({proofs} also in interval arithmetic; of {control} with L = 1, "
+        "where DNC is optimal, none)"
+    ]
+    if beyond:
+        sentences.append(f"Beside the range some point is lower too: {listed(beyond)}")
+    if crossing is not None:
+        sentences.append(f"At K = 4, L = 2 pairs win over DNC above decay {crossing:.5f} only")
+    if told:
+        sentences.append(f"Searches there: {'; '.join(told)}")
+    return ". ".join(sentences) + "."
+
+
+T1 = Claim(
+    id="T1",
+    title="Collapse is not globally optimal",
+    setting="linear UFM, d >= K, any decay: K >= 4, L >= 3 or K >= 6, L = 2",
+    paper="No DNC point is a global minimum.",
+    needs=("T1",),
+    also=("T1-control", "T1-rigorous", "T1-search"),
+    judge=_judge,
+)

@@ -1,0 +1,119 @@
+"""T5: the dimension ratio grows with the width, and what of the measured rates it explains."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from scipy.stats import spearmanr
+
+from deepcollapse.reproduce.claim import Claim
+from deepcollapse.reproduce.claims.ends import Ends, ends_by, points, quoted
+from deepcollapse.reproduce.claims.theorem import Certified, certified, recheck_checks
+from deepcollapse.reproduce.evidence import Evidence
+from deepcollapse.reproduce.verdict import Judgement, judged
+
+__all__ = ["T5"]
+
+_NAMES = ("width", "init_scale")
+
+
+def _judge(found: Evidence) -> Judgement:
+    entries = sorted(certified(found, "T5", "T5"), key=lambda entry: entry.width)
+    ratios = {entry.width: entry.numbers["ratio"] for entry in entries}
+    limit = entries[0].numbers["ratio_limit"]
+    ends = ends_by(found.parts["E2"].rows, *_NAMES)
+    rates = {f"{scale:g}": _rates(points(ends, scale, at=1), ratios) for scale in sorted({p.key[1] for p in ends})}
+    checks = {
+        f"the {count} count's ratio grows with the width and stays below (K - 1) / r": _grows(
+            [ratio[count] for ratio in ratios.values()], limit
+        )
+        for count in ("exact", "paper")
+    }
+    checks |= recheck_checks(entries)
+    return judged(
+        checks,
+        ours=_ours(ratios, limit, ends),
+        numbers={
+            "ratio_limit": limit,
+            "ratios": {str(width): ratio for width, ratio in ratios.items()},
+            "rates": rates,
+        },
+        conditions=_conditions(entries, rates, ends),
+    )
+
+
+def _grows(ratios: Sequence[float | None], limit: float) -> bool:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return len(known) > 1 and all(a < b for a, b in pairwise(known)) and known[-1] < limit
+
+
+def _rates(ends: Sequence[Ends], ratios: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    """The measured rates of one scale beside R(d), and their rank correlation."""
+    shared = [point for point in ends if point.key[0] in ratios and point.dnc.value is not None]
+    shares = [point.dnc.value for point in shared]
+    exact = [ratios[point.key[0]]["exact"] for point in shared]
+    varied = len(set(shares)) > 1 and len(shares) > 2
+    return {
+        "widths": [point.key[0] for point in shared],
+        "rates": shares,
+        "intervals": [point.dnc.interval for point in shared],
+        "exact_ratios": exact,
+        "rank_correlation": float(spearmanr(exact, shares)[0]) if varied else None,
+    }
+
+
+def _conditions(entries: Sequence[Certified], rates: Mapping[str, Any], ends: Sequence[Ends]) -> list[str]:
+    """What the ratio does not tell about gradient descent, as the runs show."""
+    conditions = []
+    flat = [scale for scale, one in rates.items() if one["rank_correlation"] is None]
+    if flat:
+        conditions.append(f"at initial scale {', '.join(flat)} the rate is the same at all widths, whatever R(d)")
+    contrast = _contrast(ends)
+    if contrast:
+        conditions.append(f"the ratio alone does not give the rate: {contrast}")
+    below = [
+        entry.width for entry in entries if entry.numbers["ratio"]["paper"] < 1.0 <= entry.numbers["ratio"]["exact"]
+    ]
+    if below:
+        conditions.append(
+            f"the paper's count puts R below 1 at width {', '.join(map(str, below))}, the exact one does not"
+        )
+    return conditions
+
+
+def _contrast(ends: Sequence[Ends]) -> str | None:
+    """The width at which two initial scales differ most, if their intervals are disjoint: R(d) is the same there."""
+    best: tuple[float, str] | None = None
+    for width in sorted({point.key[0] for point in ends}):
+        known = [point for point in points(ends, width, at=0) if point.dnc.interval is not None]
+        if len(known) < 2:
+            continue
+        low, high = (choose(known, key=lambda point: point.dnc.value or 0.0) for choose in (min, max))
+        lead = (high.dnc.interval or (0.0,))[0] - (low.dnc.interval or (0.0, 1.0))[1]
+        if lead > 0 and (best is None or lead > best[0]):
+            told = f"scale {low.key[1]:g} {quoted(low.dnc)}, scale {high.key[1]:g} {quoted(high.dnc)}"
+            best = lead, f"at width {width}, with one R(d), {told}"
+    return None if best is None else best[1]
+
+
+def _ours(ratios: Mapping[int, Mapping[str, float]], limit: float, ends: Sequence[Ends]) -> str:
+    widths = sorted({point.key[0] for point in ends} & ratios.keys())
+    narrow, wide = ratios[widths[0]], ratios[widths[-1]]
+    shares = [point.dnc.value for point in ends if point.dnc.value is not None]
+    return (
+        f"From d = {widths[0]} to {widths[-1]} the exact R(d) grows from {narrow['exact']:.3f} to {wide['exact']:.3f} "
+        f"and the paper's count from {narrow['paper']:.3f} to {wide['paper']:.3f}, both below {limit:g}, while "
+        f"measured DNC rates range from {min(shares, default=0.0):.2f} to {max(shares, default=0.0):.2f}: R "
+        "saturates, the rate does not follow from it."
+    )
+
+
+T5 = Claim(
+    id="T5",
+    title="Wider networks have relatively more collapsed solutions",
+    setting="linear UFM, K = 10, L = 2, n = 5, decay 2^-10; widths of E2",
+    paper="The ratio R(d) of the dimensions of the DNC and a low-rank solution set grows with d towards (K - 1) / r, "
+    "which is offered as the reason why DNC is found more often.",
+    needs=("T5", "E2"),
+    judge=_judge,
+)
