@@ -1,6 +1,7 @@
 """Stores of runs: claimed before they are computed, whole or absent, gathered in one table."""
 
-from deepcollapse.store.claims import Claim, ClaimState
+from deepcollapse.store.claim_files import ClaimState
+from deepcollapse.store.claims import Claim
 from deepcollapse.store.failures import Failure
 from deepcollapse.store.faults import ClaimLostError, StoreError
 from deepcollapse.store.garbage import Removed

@@ -8,58 +8,23 @@ renewed for its lease, if its process is known to be gone, if it was given back 
 failed before it was on the disk. Numbers only grow until the run is done, or until ``gc`` has itself made the next one.
 """
 
-import errno
 import json
 import os
 import secrets
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store.disk import file_clock, put_new
+from deepcollapse.store.claim_files import ClaimFile, claim_path, read_claim, time_of_store
+from deepcollapse.store.disk import put_new
 from deepcollapse.store.failures import failed_attempts
 from deepcollapse.store.faults import writing
-from deepcollapse.store.identity import is_id
-from deepcollapse.store.layout import CLAIMS, STAGING, WORK, entries, is_done
-from deepcollapse.store.process import is_gone, machine, process_began
+from deepcollapse.store.layout import STAGING, WORK, is_done
+from deepcollapse.store.process import machine, process_began
 
-__all__ = ["Claim", "ClaimState", "claim_path", "claim_run", "claim_states", "remove_claims", "time_of_store"]
-
-
-_KINDS: dict[str, Any] = {"worker": str, "host": str, "pid": int, "started": str, "attempt": int, "lease": int | float}
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimState:
-    """A claim as others see it.
-
-    Attributes:
-        worker: the name that it gave itself.
-        host: its machine.
-        pid: its process.
-        started: when it claimed the run, ISO 8601, by its own clock.
-        attempt: 1 for the first worker that began the run, and so on.
-        lease: seconds that it may go without renewal.
-        age: seconds since its last renewal, by the clock of the store's disk.
-        released: whether it was given back.
-        alive: whether its holder may still be at work.
-    """
-
-    worker: str
-    host: str
-    pid: int
-    started: str
-    attempt: int
-    lease: float
-    age: float
-    released: bool
-    alive: bool
+__all__ = ["Claim", "claim_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,28 +92,8 @@ class Claim:
                 os.utime(self.path, (0, 0))
 
     def _is_there(self) -> bool:
-        found = _read(self.path)
+        found = read_claim(self.path)
         return found is not None and found.entries.get("token") == self.token and not found.released
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A claim's file: its entries, none if it is damaged, and its time."""
-
-    entries: dict[str, Any]
-    renewed: float
-
-    @property
-    def released(self) -> bool:
-        return self.renewed == 0
-
-    def state(self, now: float) -> ClaimState:
-        """As it is at a time."""
-        entries = {"worker": "?", "host": "?", "pid": 0, "started": "?", "attempt": 1, "lease": 0.0} | self.entries
-        age = now - self.renewed
-        gone = is_gone(pid=entries["pid"], on=entries.get("machine"), began=entries.get("began"))
-        alive = not (self.released or gone or age > entries["lease"]) and bool(self.entries)
-        return ClaimState(**{name: entries[name] for name in _KINDS}, age=age, released=self.released, alive=alive)
 
 
 def claim_run(root: Path, id: str, *, worker: str, lease: float) -> Claim | None:
@@ -166,10 +111,10 @@ def claim_run(root: Path, id: str, *, worker: str, lease: float) -> Claim | None
     """
     if not 0 < lease < float("inf"):
         raise InvalidInputError(f"lease: expected a number of seconds > 0, but found {lease}; 120 is usual")
-    dead: list[_Found] = []
+    dead: list[ClaimFile] = []
     with writing(f"claim of run {id}", claim_path(root, id, 1)):
         while not is_done(root, id):
-            found = _read(claim_path(root, id, len(dead) + 1))
+            found = read_claim(claim_path(root, id, len(dead) + 1))
             if found and found.state(time_of_store(root)).alive:
                 return None
             if found:
@@ -182,36 +127,7 @@ def claim_run(root: Path, id: str, *, worker: str, lease: float) -> Claim | None
     return None
 
 
-def claim_states(root: Path) -> Iterator[tuple[str, int, ClaimState]]:
-    """Id, number and state of every claim, in the order of numbers."""
-    parts = (entry.name.removesuffix(".json").partition("-") for entry in entries(root / CLAIMS))
-    numbered = sorted((int(number or 1), id) for id, _, number in parts if is_id(id) and (number or "1").isdigit())
-    now = time_of_store(root) if numbered else 0.0
-    for number, id in numbered:
-        if found := _read(claim_path(root, id, number)):
-            yield id, number, found.state(now)
-
-
-def claim_path(root: Path, id: str, number: int) -> Path:
-    """Where a claim's file is."""
-    return root / CLAIMS / (f"{id}.json" if number == 1 else f"{id}-{number}.json")
-
-
-def remove_claims(root: Path, id: str, *, up_to: int) -> None:
-    """Remove the first claims of a run; the last of them stays until the others are gone."""
-    for number in (*range(up_to - 1, 0, -1), up_to):
-        claim_path(root, id, number).unlink(missing_ok=True)
-
-
-def time_of_store(root: Path) -> float:
-    """Seconds since 1970 by the clock of the store's disk, or of this machine where nothing may be written."""
-    try:
-        return file_clock(root / STAGING)
-    except OSError:
-        return time.time()
-
-
-def _made(root: Path, id: str, dead: list[_Found], *, worker: str, lease: float) -> Claim | None:
+def _made(root: Path, id: str, dead: list[ClaimFile], *, worker: str, lease: float) -> Claim | None:
     """The claim after the dead ones, with the run's work folder, if no one else was faster."""
     tried = [*failed_attempts(root).get(id, []), *(found.state(0.0).attempt for found in dead)]
     claim = Claim(root, id, len(dead) + 1, 1 + max(tried, default=0), worker, lease, token=secrets.token_hex(8))
@@ -237,23 +153,7 @@ def _made(root: Path, id: str, dead: list[_Found], *, worker: str, lease: float)
     return claim
 
 
-def _same(root: Path, id: str, dead: list[_Found]) -> bool:
+def _same(root: Path, id: str, dead: list[ClaimFile]) -> bool:
     """Whether the dead claims are all still there: where someone tidied up meanwhile, all begins anew."""
-    now = [_read(claim_path(root, id, number)) for number in range(1, len(dead) + 1)]
+    now = [read_claim(claim_path(root, id, number)) for number in range(1, len(dead) + 1)]
     return [found and found.entries for found in now] == [found.entries for found in dead]
-
-
-def _read(path: Path) -> _Found | None:
-    """A claim's file; None where there is none. Opening it makes network file systems look again."""
-    try:
-        with path.open("rb") as stream:
-            text, renewed = stream.read(), os.fstat(stream.fileno()).st_mtime
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ESTALE):
-            return None
-        raise
-    with suppress(ValueError, TypeError, LookupError):
-        found = json.loads(text)
-        if all(isinstance(found[name], kind) for name, kind in _KINDS.items()):
-            return _Found(found, renewed)
-    return _Found({}, renewed)

@@ -5,7 +5,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from deepcollapse.store.claims import Claim, remove_claims
+from deepcollapse.store.claim_files import remove_claims
+from deepcollapse.store.claims import Claim
 from deepcollapse.store.disk import beside, flush, write_flushed
 from deepcollapse.store.faults import ClaimLostError, writing
 from deepcollapse.store.layout import RUNS, STAGING
@@ -34,7 +35,11 @@ def commit(claim: Claim, outcome: Outcome) -> None:
         part = beside(root / STAGING, claim.id)
         try:
             write_flushed(part, files)
-            _rename(part, folder, claim)
+            _rename(part, folder)
+        except OSError:
+            if folder.exists():  # another worker's; gc may have removed this one's part, too
+                raise _lost(claim) from None
+            raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
         flush(folder.parent)
@@ -43,15 +48,13 @@ def commit(claim: Claim, outcome: Outcome) -> None:
     shutil.rmtree(claim.work, ignore_errors=True)
 
 
-def _rename(part: Path, folder: Path, claim: Claim) -> None:
+def _rename(part: Path, folder: Path) -> None:
+    own = part.stat().st_ino
     try:
         os.rename(part, folder)
     except OSError:
-        if folder.exists():
-            if not part.exists():  # a network file system did it, lost the answer and tried again
-                return
-            raise _lost(claim) from None
-        raise
+        if not folder.exists() or folder.stat().st_ino != own:
+            raise  # else a network file system did it, lost the answer and tried again
 
 
 def _lost(claim: Claim) -> ClaimLostError:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store.claims import claim_path, claim_run, claim_states, remove_claims, time_of_store
+from deepcollapse.store.claim_files import claim_path, claim_states, remove_claims, time_of_store
+from deepcollapse.store.claims import claim_run
 from deepcollapse.store.disk import beside, flush
 from deepcollapse.store.failures import failed_attempts, failure_path
 from deepcollapse.store.faults import writing
@@ -63,7 +64,7 @@ def remove_garbage(root: Path, *, dry: bool, unplanned: bool) -> Removed:
                 _remove(root / STAGING / name)
             for id in scan.done & set(found.work):
                 _remove(root / WORK / id)
-            for id in scan.claims.keys() | set(found.work):
+            for id in scan.claims.keys() | (set(found.work) - scan.done):
                 _remove_claims(scan, id)
     return found
 
@@ -96,8 +97,9 @@ class _Scan:
         claims = [(id, number, state.alive) for id, number, state in claim_states(root)]
         living = {id for id, _, alive in claims if alive}
         dead = {id: number for id, number, _ in claims if id not in living}
-        left = (entry.name for entry in staged if _is_left(entry, living, dead.keys(), now=time_of_store(root)))
         done, worked = done_ids(root) - living, {entry.name for entry in entries(root / WORK)} - living
+        now = time_of_store(root)
+        left = (entry.name for entry in staged if _is_left(entry, living, done | dead.keys(), now=now))
         failed = {id: attempts for id, attempts in failed_attempts(root).items() if id not in living}
         strange = {*done, *worked, *failed} - _planned(root) if unplanned else set()
         return cls(root, dead, frozenset(left), frozenset(done), frozenset(worked), failed, frozenset(strange))
@@ -115,11 +117,11 @@ class _Scan:
         )
 
 
-def _is_left(entry: os.DirEntry, living: Set[str], dead: Set[str], *, now: float) -> bool:
-    """Whether no one writes it: the result of a dead worker, or something else that is old."""
+def _is_left(entry: os.DirEntry, living: Set[str], ended: Set[str], *, now: float) -> bool:
+    """Whether no one writes it: a result of a run that no one does now, or something else that is old."""
     id = entry.name[:_ID]
     try:
-        return id not in living and ((id in dead and entry.is_dir()) or now - entry.stat().st_mtime > _LEASE)
+        return id not in living and ((id in ended and entry.is_dir()) or now - entry.stat().st_mtime > _LEASE)
     except FileNotFoundError:
         return False
 
@@ -150,7 +152,7 @@ def _remove_claims(scan: _Scan, id: str) -> None:
     Where the run is not done, someone may claim it at any moment; so it is claimed here first.
     """
     if id in scan.done:
-        remove_claims(scan.root, id, up_to=scan.claims.get(id, 0))
+        remove_claims(scan.root, id, up_to=scan.claims[id])
     elif claim := claim_run(scan.root, id, worker="gc", lease=_LEASE):
         if id in scan.strange:
             _remove(claim.work)

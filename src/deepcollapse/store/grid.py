@@ -20,7 +20,7 @@ def to_xarray(table: pa.Table, dims: Sequence[str], values: Sequence[str]) -> An
     """Columns of a table as arrays over other columns: an ``xarray.Dataset``.
 
     A coordinate holds the values that its column has, sorted. Where the grid has a cell and the table no row, or a
-    null, the value is NaN (of numbers) or None (of the rest); whole numbers are float64 then.
+    null, the value is missing (``isnull``): NaN of numbers, which are float64 then, NaN or None of the rest.
 
     Args:
         table: from ``Store.table`` or ``Store.query``.

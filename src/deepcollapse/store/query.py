@@ -13,7 +13,8 @@ __all__ = ["query"]
 def query(table: pa.Table, sql: str) -> pa.Table:
     """The answer to a question about the table ``runs``, by DuckDB if it is installed, else by Polars.
 
-    DuckDB sees this table only: no files, no network, no variables of the program.
+    DuckDB sees this table only: no files, no network, no variables of the program. Of columns with the same name the
+    second is called ``name_2``.
 
     Raises:
         InvalidInputError: SQL that is none, or names what is not there.
@@ -24,7 +25,7 @@ def query(table: pa.Table, sql: str) -> pa.Table:
             library = import_module(name)
         except ImportError:
             continue
-        return answer(library, table, sql)
+        return _apart(answer(library, table, sql))
     raise MissingExtraError(
         "query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse[query]"
     )
@@ -38,16 +39,28 @@ def _by_duckdb(duckdb: Any, table: pa.Table, sql: str) -> pa.Table:
             answer = connection.sql(sql)
             return pa.table({}) if answer is None else answer.to_arrow_table()
     except duckdb.Error as error:
-        raise _refusal(sql, error) from None
+        raise _refusal(error) from None
 
 
 def _by_polars(polars: Any, table: pa.Table, sql: str) -> pa.Table:
     try:
         return polars.SQLContext(runs=polars.from_arrow(table)).execute(sql, eager=True).to_arrow()
     except polars.exceptions.PolarsError as error:
-        raise _refusal(sql, error) from None
+        raise _refusal(error) from None
 
 
-def _refusal(sql: str, error: Exception) -> InvalidInputError:
+def _apart(table: pa.Table) -> pa.Table:
+    """With the second and later columns of a name renamed, so that rows can be dictionaries."""
+    names: list[str] = []
+    for name in table.column_names:
+        count, other = 1, name
+        while other in names:
+            count += 1
+            other = f"{name}_{count}"
+        names.append(other)
+    return table.rename_columns(names)
+
+
+def _refusal(error: Exception) -> InvalidInputError:
     reason = " ".join(str(error).split())
-    return InvalidInputError(f"sql: expected a question about the table runs, but found {sql!r} ({reason}); correct it")
+    return InvalidInputError(f"sql: expected a question about the table runs, but found: {reason}; correct it")

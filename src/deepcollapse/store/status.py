@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store.claims import ClaimState, claim_states
+from deepcollapse.store.claim_files import ClaimState, claim_states
 from deepcollapse.store.failures import failed_attempts, read_failure
 from deepcollapse.store.layout import RUNS, done_ids
 from deepcollapse.store.plans import PlanRecord, read_plans

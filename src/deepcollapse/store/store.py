@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import table as tables
-from deepcollapse.store.claims import Claim, ClaimState, claim_run, claim_states
+from deepcollapse.store.claim_files import ClaimState, claim_states
+from deepcollapse.store.claims import Claim, claim_run
 from deepcollapse.store.commits import commit
 from deepcollapse.store.disk import put_new
 from deepcollapse.store.failures import Failure, failed_attempts, keep_failure, read_failure

@@ -66,7 +66,7 @@ def _agreed(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return other
     if pa.types.is_list(one) and pa.types.is_list(other):
         entries = _agreed(one.value_type, other.value_type)
-        return None if entries is None else pa.list_(entries)
+        return None if entries is None else pa.list_(one.value_field.with_type(entries))
     return None
 
 
