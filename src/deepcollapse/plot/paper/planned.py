@@ -1,0 +1,127 @@
+"""The runs of a plan's parts in a store, as far as they are done."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.store import PlanRecord, Store
+
+__all__ = ["MissingRunsError", "PlannedRuns", "chosen_plan", "planned_runs"]
+
+Row = Mapping[str, Any]
+
+
+class MissingRunsError(InvalidInputError):
+    """A figure's runs are not in the store; the message names the part and the command that makes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRuns:
+    """Finished runs of one or more parts of a plan.
+
+    Attributes:
+        store: where they are.
+        parts: what was asked for, such as ("E4", "E5").
+        rows: of the finished runs, in the plan's order, each with the name of its "part".
+        done: runs finished.
+        planned: runs the plan wants.
+    """
+
+    store: Store
+    parts: tuple[str, ...]
+    rows: Sequence[Row]
+    done: int
+    planned: int
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The finished runs."""
+        return tuple(dict.fromkeys(row["run"] for row in self.rows))
+
+    @property
+    def remark(self) -> str:
+        """A sentence if some planned runs are not done; empty otherwise."""
+        return "" if self.done == self.planned else f"{self.done} of {self.planned} planned runs are done."
+
+    def only(self, **columns: object) -> "PlannedRuns":
+        """Those with these values in their rows.
+
+        Raises:
+            MissingRunsError: none is left.
+        """
+        rows = [row for row in self.rows if all(row.get(name) == value for name, value in columns.items())]
+        if not rows:
+            wanted = ", ".join(f"{name} {value}" for name, value in columns.items())
+            raise _missing(self.store, self.parts, f"runs with {wanted}, but found none among {self.done} done")
+        return PlannedRuns(self.store, self.parts, rows, self.done, self.planned)
+
+
+def chosen_plan(store: Store, name: str | None = None) -> PlanRecord:
+    """The plan whose runs are drawn: the one named, else that of the store's ledger, else the only one there is.
+
+    Raises:
+        InvalidInputError: no plan of this name, or several to choose from.
+        MissingRunsError: no plan at all.
+    """
+    plans = {plan.name: plan for plan in store.plans()}
+    wanted = _ledger_plan(store) if name is None else name
+    if wanted in plans:
+        return plans[wanted]
+    if name is not None:
+        raise InvalidInputError(f"plan: expected one of {', '.join(plans) or 'none'}, but found {name!r}; choose one")
+    if not plans:
+        raise MissingRunsError(
+            f"plan: expected a plan in {store.path}, but found none; make one with deepcollapse reproduce --size small "
+            f"--store {shlex.quote(str(store.path))}"
+        )
+    if len(plans) > 1:
+        raise InvalidInputError(
+            f"plan: expected one plan in {store.path}, but found {', '.join(plans)}; choose one with --plan"
+        )
+    return next(iter(plans.values()))
+
+
+def planned_runs(store: Store, plan: PlanRecord, parts: tuple[str, ...]) -> PlannedRuns:
+    """Finished runs of the parts that have one of these names, or begin with one and a hyphen ("E4-mnist-mlp").
+
+    Raises:
+        MissingRunsError: the plan has no such part, or none of its runs is done.
+    """
+    part_of = {
+        queued.id: queued.part
+        for queued in plan.runs
+        if any(queued.part == part or queued.part.startswith(f"{part}-") for part in parts)
+    }
+    if not part_of:
+        raise _missing(store, parts, f"a part of that name in the plan {plan.name!r}, but found none")
+    finished = store.done()
+    done = [id for id in part_of if id in finished]
+    if not done:
+        raise _missing(store, parts, f"finished runs, but found 0 of {len(part_of)} in the plan {plan.name!r}")
+    place = {id: index for index, id in enumerate(part_of)}
+    rows = [row | {"part": part_of[row["run"]]} for row in store.table(done).to_pylist()]
+    rows.sort(key=lambda row: place[row["run"]])
+    return PlannedRuns(store, parts, rows, len(done), len(part_of))
+
+
+def _missing(store: Store, parts: tuple[str, ...], found: str) -> MissingRunsError:
+    names, path = ",".join(parts), shlex.quote(str(store.path))
+    return MissingRunsError(
+        f"{names}: expected {found}; do them with deepcollapse reproduce --size small --store {path} --only {names}"
+    )
+
+
+def _ledger_plan(store: Store) -> str | None:
+    file = store.path / "ledger.json"
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InvalidInputError(
+            f"ledger: expected JSON in {file}, but found it damaged ({error}); delete it, or name the plan with --plan"
+        ) from None
+    return found.get("plan") if isinstance(found, dict) else None

@@ -1,0 +1,22 @@
+"""The figures of the paper as files in a folder, with their captions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deepcollapse.plot.files import write_figure
+from deepcollapse.plot.paper.collection import PaperFigure
+
+__all__ = ["write_paper_figures"]
+
+
+def write_paper_figures(folder: Path, figures: Sequence[PaperFigure]) -> dict[str, tuple[Path, Path]]:
+    """Write each figure as PDF and PNG, and ``captions.md``; the folder is made if missing.
+
+    Returns:
+        Number of the figure -> its two files.
+    """
+    written = {figure.number: write_figure(folder, figure.name, figure.figure) for figure in figures}
+    lines = [f"**Figure {figure.number}.** {figure.caption}" for figure in figures]
+    if lines:
+        (folder / "captions.md").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+    return written

@@ -1,0 +1,95 @@
+"""From a store to figures: which can be drawn, what they say, and that the files are the same each time."""
+
+import pytest
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.plot.paper import NUMBERS, PaperFigure, SkippedFigure, paper_figures, write_paper_figures
+from deepcollapse.store import Store
+from plot.paper.stores import do, queued, simulated
+
+
+@pytest.fixture(scope="module")
+def found(store):
+    return {figure.number: figure for figure in paper_figures(store)}
+
+
+def test_every_figure_whose_runs_are_there_is_drawn(found):
+    assert tuple(found) == NUMBERS == ("1", "2", "3", "4", "5", "6", "6b", "T5")
+    assert [number for number, figure in found.items() if isinstance(figure, SkippedFigure)] == ["6b"]
+
+
+def test_a_missing_figure_says_what_makes_it(found, store):
+    assert found["6b"].reason == (
+        "E7: expected runs with kind train, activation relu, decay_kind ufm, but found none among 1 done; do them with "
+        f"deepcollapse reproduce --size small --store {store.path} --only E7"
+    )
+    assert found["6b"].as_json() == {"figure": "6b", "parts": ["E7"], "reason": found["6b"].reason}
+
+
+def test_captions_say_settings_and_whose_data(found):
+    for number in ("1", "2", "3", "4", "5", "6"):
+        assert f"As in the paper's Figure {number}." in found[number].caption
+        assert found[number].caption.endswith("Data of deepcollapse's own runs; arXiv 2410.23169 published none.")
+    assert (
+        "Settings of all its runs: K = 4, L = 2, n = 1, λ = 2⁻⁵, cross-entropy, linear, Gaussian" in found["2"].caption
+    )
+    assert "digits, MLP, L = 3, d = 12" in found["3"].caption
+
+
+def test_every_figure_says_how_many_runs_it_shows(found):
+    counts = {number: figure.figure.get_supxlabel() for number, figure in found.items() if number != "6b"}
+    assert counts["1"] == "4 runs: 4 converged (paired 3, dnc 1)."
+    assert counts["2"] == "24 runs: 24 converged."
+    assert counts["3"] == "2 runs: 0 converged, 2 still moved at the horizon."
+    assert counts["5"].startswith("12 runs: 8 converged, 4 not converged.")
+    assert counts["6"].startswith("4 runs: 4 converged.")
+    assert counts["T5"] == "24 runs: 24 converged. R(d): collapse over paired, rank 2."
+
+
+def test_the_runs_behind_a_figure_are_named(found, store):
+    assert found["2"].runs == found["T5"].runs
+    assert len(found["2"].runs) == 6
+    assert set(found["2"].runs) <= store.done()
+    assert found["2"].as_json()["runs"] == list(found["2"].runs)
+
+
+def test_some_figures_only_and_their_files(found, store, tmp_path):
+    again = paper_figures(store, only=["T5", "2"])
+    assert [figure.number for figure in again] == ["2", "T5"]
+    files = write_paper_figures(tmp_path / "again", again)
+    assert [path.name for path in files["T5"]] == ["figure-T5.pdf", "figure-T5.png"]
+    write_paper_figures(tmp_path / "first", [found["2"], found["T5"]])
+    for file in sorted((tmp_path / "first").iterdir()):
+        assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
+    captions = (tmp_path / "first" / "captions.md").read_text(encoding="utf-8")
+    assert captions == f"**Figure 2.** {found['2'].caption}\n\n**Figure T5.** {found['T5'].caption}\n"
+
+
+def test_nothing_drawn_writes_no_captions(tmp_path):
+    assert write_paper_figures(tmp_path / "none", []) == {}
+    assert not (tmp_path / "none").exists()
+
+
+def test_progress_counts_figures(store):
+    seen = []
+    paper_figures(store, only=["1", "6b"], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_unknown_figures_are_refused(store):
+    with pytest.raises(
+        InvalidInputError, match=r"figure: expected some of 1, 2, 3, .*, T5, but found 7; choose from these"
+    ):
+        paper_figures(store, only=["1", "7"])
+
+
+def test_a_plan_half_done_is_drawn_and_says_so(tmp_path):
+    store = Store.create(tmp_path / "store")
+    runs = queued({"E2": [simulated(width=width, init_scale=scale) for scale in range(1, 8) for width in (4, 6)]})
+    store.enqueue("half", runs, {})
+    for run in runs[:-1]:
+        do(store, run)
+    (figure,) = paper_figures(store, only=["2"])
+    assert isinstance(figure, PaperFigure)
+    note = figure.figure.get_supxlabel().replace("\n", " ")
+    assert note.endswith("Not shown: init scale 6; init scale 7. 13 of 14 planned runs are done.")

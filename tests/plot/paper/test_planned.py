@@ -1,0 +1,76 @@
+import json
+import re
+
+import pytest
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.plot.paper import MissingRunsError
+from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
+from deepcollapse.store import Store
+from plot.paper.stores import PARTS, do, queued, simulated
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A store with one of two runs of E2 done, and none of E3."""
+    store = Store.create(tmp_path / "a store")
+    runs = queued(
+        {"E2": [simulated(width=6), simulated()], "E3": [simulated(decay=2.0**-6)], "E22": [simulated(seeds=1)]}
+    )
+    store.enqueue("begun", runs, {})
+    do(store, runs[1])
+    do(store, runs[3])
+    return store
+
+
+def test_rows_of_a_part_are_in_the_order_of_the_plan(store):
+    runs = planned_runs(store, chosen_plan(store), ("E2",))
+    wanted = [(spec["width"], spec["init_scale"]) for spec in PARTS["E2"]]
+    assert [(row["width"], row["init_scale"]) for row in runs.rows[::4]] == wanted
+    assert {row["part"] for row in runs.rows} == {"E2"}
+    assert (runs.done, runs.planned, runs.remark) == (6, 6, "")
+    assert runs.ids == tuple(run.id for run in queued({"E2": PARTS["E2"]}))
+
+
+def test_a_part_is_found_by_the_start_of_its_name(store):
+    runs = planned_runs(store, chosen_plan(store), ("E4", "E5"))
+    assert [row["part"] for row in runs.rows] == ["E4-digits", "E4-digits"]
+
+
+def test_runs_that_are_not_done_are_counted(begun):
+    runs = planned_runs(begun, chosen_plan(begun), ("E2",))  # without E22
+    assert (runs.done, runs.planned, runs.remark) == (1, 2, "1 of 2 planned runs are done.")
+    assert {row["width"] for row in runs.rows} == {4}
+
+
+def test_what_is_missing_is_named_with_the_command_that_makes_it(begun):
+    plan, path = chosen_plan(begun), re.escape(f"'{begun.path}'")
+    remedy = f"do them with deepcollapse reproduce --size small --store {path} --only"
+    with pytest.raises(MissingRunsError, match=f"E3: expected finished runs, but found 0 of 1 in .*; {remedy} E3"):
+        planned_runs(begun, plan, ("E3",))
+    with pytest.raises(MissingRunsError, match=f"E4,E5: expected a part of that name in .*found none; {remedy} E4,E5"):
+        planned_runs(begun, plan, ("E4", "E5"))
+    with pytest.raises(MissingRunsError, match="E2: expected runs with kind train, but found none among 1 done"):
+        planned_runs(begun, plan, ("E2",)).only(kind="train")
+
+
+def test_the_plan_is_the_named_one_the_ledgers_or_the_only_one(begun):
+    assert chosen_plan(begun).name == "begun"
+    begun.enqueue("other", queued({"E3": [simulated(decay=2.0**-4)]}), {})
+    with pytest.raises(
+        InvalidInputError, match=r"plan: expected one plan in .*, but found begun, other; choose one with"
+    ):
+        chosen_plan(begun)
+    assert chosen_plan(begun, "other").name == "other"
+    with pytest.raises(InvalidInputError, match="plan: expected one of begun, other, but found 'third'"):
+        chosen_plan(begun, "third")
+    (begun.path / "ledger.json").write_text(json.dumps({"plan": "other"}))
+    assert chosen_plan(begun).name == "other"
+    (begun.path / "ledger.json").write_text("{")
+    with pytest.raises(InvalidInputError, match=r"ledger: expected JSON in .*ledger\.json, but found it damaged"):
+        chosen_plan(begun)
+
+
+def test_a_store_without_a_plan_says_how_to_make_one(tmp_path):
+    with pytest.raises(MissingRunsError, match=r"plan: expected a plan in .*; make one with deepcollapse reproduce"):
+        chosen_plan(Store.create(tmp_path / "empty"))
