@@ -76,7 +76,7 @@ def test_given_back(store):
     claim.release()
     assert (claim.held(), claim.renew(), store.claimed()) == (False, False, {})
     again = store.claim(RUN, "second", LEASE)
-    assert (again.attempt, again.held()) == (2, True)
+    assert (again.number, again.attempt, again.held()) == (2, 1, True)  # nothing went wrong
     assert (again.work / "checkpoint").exists()
     claim.release()
     assert again.held()
@@ -167,6 +167,16 @@ def test_attempts_go_on_counting_after_failures(store):
     assert list((store.path / "claims").iterdir()) == []
     assert store.claim(RUN, "worker", LEASE).attempt == 4
     assert [failure.error for failure in store.failures(RUN)] == [f"ValueError: attempt {n}" for n in (1, 2, 3)]
+
+
+def test_attempts_count_what_failed_or_died(store):
+    store.claim(RUN, "stopped", LEASE).release()
+    age(store.claim(RUN, "died", LEASE).path, LEASE + 60)
+    store.claim(RUN, "stopped", LEASE).release()
+    store.fail(store.claim(RUN, "failed", LEASE), ValueError("no"))
+    store.claim(RUN, "stopped", LEASE).release()
+    assert store.claim(RUN, "last", LEASE).attempt == 3
+    assert [failure.attempt for failure in store.failures(RUN)] == [2]
 
 
 def test_the_loser_of_a_takeover_leaves_it(store, monkeypatch):

@@ -145,6 +145,12 @@ def test_a_folder_with_other_things_is_no_store(tmp_path):
         Store.create(tmp_path)
 
 
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInputError, match=r"store: expected a folder, but found a file at .*file; name another"):
+        Store.create(tmp_path / "file")
+
+
 def test_a_missing_store(tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path / "none", tmp_path, tmp_path / "file"):
@@ -160,7 +166,9 @@ def test_a_store_of_another_format(store):
     ):
         Store.open(store.path)
     (store.path / "store.json").write_text("[]")
-    with pytest.raises(InvalidInputError, match=r'store: expected \{"format": 1\} in .*, but found it damaged'):
+    with pytest.raises(
+        InvalidInputError, match=r'store: expected \{"format": 1\}, but could not read .*; correct that file'
+    ):
         Store.create(store.path)
 
 

@@ -29,7 +29,7 @@ class ClaimState:
         host: its machine.
         pid: its process.
         started: when it claimed the run, ISO 8601, by its own clock.
-        attempt: 1 for the first worker that began the run, and so on.
+        attempt: 1 for the first worker that began the run, one more after each that failed or died.
         lease: seconds that it may go without renewal.
         age: seconds since its last renewal, by the clock of the store's disk.
         released: whether it was given back.

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ from deepcollapse.store.process import machine, process_began
 
 __all__ = ["Claim", "claim_run"]
 
+_PAUSE = 0.01  # seconds until a network file system shows what it said is there
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -35,7 +38,7 @@ class Claim:
         root: of the store.
         id: of the run.
         number: of the claim among those of the run that are there.
-        attempt: 1 for the first worker that began the run, and so on.
+        attempt: 1 for the first worker that began the run, one more after each that failed or died.
         worker: the name of whoever holds it.
         lease: seconds.
         token: that no other claim has.
@@ -124,12 +127,15 @@ def claim_run(root: Path, id: str, *, worker: str, lease: float) -> Claim | None
                     return claim
                 claim.path.unlink(missing_ok=True)
                 dead.clear()
+            else:
+                time.sleep(_PAUSE)
     return None
 
 
 def _made(root: Path, id: str, dead: list[ClaimFile], *, worker: str, lease: float) -> Claim | None:
     """The claim after the dead ones, with the run's work folder, if no one else was faster."""
-    tried = [*failed_attempts(root).get(id, []), *(found.state(0.0).attempt for found in dead)]
+    ended = [found.state(0.0) for found in dead]
+    tried = [*failed_attempts(root).get(id, []), *(state.attempt - state.released for state in ended)]
     claim = Claim(root, id, len(dead) + 1, 1 + max(tried, default=0), worker, lease, token=secrets.token_hex(8))
     record = {
         "worker": worker,

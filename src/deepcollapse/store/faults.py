@@ -1,6 +1,7 @@
 """What can go wrong with a store on a disk, in one line each; what is finished stays whatever happens."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,8 +47,11 @@ def writing(what: str, path: Path) -> Iterator[None]:
     except StoreError:
         raise
     except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0, "see to the disk and run again")
+        number = error.errno or 0
+        reason, remedy = (
+            os.strerror(number) if number else error,
+            _REMEDIES.get(number, "see to the disk and run again"),
+        )
         raise StoreError(
-            f"{what}: expected to write {path}, but found: {error.strerror or error}; {remedy}; nothing that was "
-            "finished is lost"
+            f"{what}: expected to write {path}, but found: {reason}; {remedy}; nothing that was finished is lost"
         ) from error

@@ -52,6 +52,8 @@ class Store:
             StoreError: the disk does not let it be made.
         """
         root = Path(path).absolute()
+        if root.exists() and not root.is_dir():
+            raise InvalidInputError(f"store: expected a folder, but found a file at {root}; name another")
         with writing("store", root):
             root.mkdir(parents=True, exist_ok=True)
             if not (root / STORE_FILE).exists():
@@ -81,7 +83,7 @@ class Store:
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(
-                f'store: expected {{"format": {_FORMAT}}} in {file}, but found it damaged ({error}); write that in it'
+                f'store: expected {{"format": {_FORMAT}}}, but could not read {file} ({error}); correct that file'
             ) from None
         if found != _FORMAT:
             raise InvalidInputError(
