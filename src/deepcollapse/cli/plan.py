@@ -1,0 +1,67 @@
+"""``deepcollapse plan``: what a sweep's plan expands to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.markup import escape
+
+from deepcollapse.cli.output import number, print_json, print_lines, print_table
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.sweep import Part, Plan
+from deepcollapse.sweep import plan as expanded
+
+__all__ = ["one_plan", "plan"]
+
+_SHOWN = 4  # values of a setting, and runs
+
+
+def plan(*file: Path, json: bool = False) -> None:
+    """Show what a plan expands to, and every mistake in it; nothing is run.
+
+    Args:
+        file: the plan, in TOML.
+        json: write all runs with their settings as one JSON document to standard output.
+    """
+    found = one_plan(*file)
+    if json:
+        print_json(_document(found))
+        return
+    rows = [
+        [escape(part.name), part.kind, len(part.ids), escape(_varying(part)), _short(part.ids)] for part in found.parts
+    ]
+    print_table(escape(found.name), ["part", "kind", "runs", "what varies", "ids"], rows)
+    print_lines(f"{len(found.ids)} runs")
+
+
+def one_plan(*files: Path) -> Plan:
+    """The plan in the one file that was named.
+
+    Raises:
+        InvalidInputError: none or several named, or mistakes in the plan.
+    """
+    if len(files) != 1:
+        found = ", ".join(map(str, files)) or "none"
+        raise InvalidInputError(f"plan: expected one TOML file, but found {found}; name one")
+    return expanded(files[0])
+
+
+def _document(plan: Plan) -> dict[str, object]:
+    parts = [
+        {
+            "name": part.name,
+            "kind": part.kind,
+            "runs": [{"id": id, "spec": run.as_json()} for id, run in zip(part.ids, part.runs, strict=True)],
+        }
+        for part in plan.parts
+    ]
+    return {"name": plan.name, "runs": len(plan.ids), "parts": parts}
+
+
+def _varying(part: Part) -> str:
+    return "; ".join(f"{key} = {_short([number(value) for value in values])}" for key, values in part.varying().items())
+
+
+def _short(values: Sequence[str]) -> str:
+    if len(values) <= _SHOWN:
+        return ", ".join(values)
+    return f"{', '.join(values[: _SHOWN - 2])}, ..., {values[-1]} ({len(values)})"

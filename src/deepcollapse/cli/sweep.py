@@ -1,0 +1,68 @@
+"""``deepcollapse sweep``: the runs of a plan, done in a store."""
+
+import sys
+import time
+from pathlib import Path
+
+from rich.markup import escape
+
+from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
+from deepcollapse.cli.plan import one_plan
+from deepcollapse.cli.workers import Workers
+from deepcollapse.store import Status, Store
+from deepcollapse.sweep import launch
+
+__all__ = ["sweep"]
+
+_WORKERS = Workers()
+
+
+def sweep(
+    *plan: Path,
+    store: Path,
+    who: Workers = _WORKERS,
+    lease: float = 120.0,
+    retry: bool = False,
+    json: bool = False,
+) -> int:
+    """Do the runs of a plan in a store, with any number of workers.
+
+    Stopped at any moment, the same command goes on: what is finished is kept and not done again, and networks go on
+    from their last checkpoint. The same command on several machines that share the folder shares the work. Exit code 1
+    when runs failed.
+
+    Args:
+        plan: a TOML file.
+        store: folder of the runs, made if missing.
+        who: does the runs.
+        lease: seconds without a sign of life after which a run is taken from its worker.
+        retry: try failed runs again.
+        json: write counts and time as one JSON document to standard output.
+    """
+    wanted, launcher = one_plan(*plan), who.chosen()
+    opened, begin = Store.create(store), time.perf_counter()
+    try:
+        with progress_bar("runs") as advance:
+            found = launch(opened, wanted, launcher=launcher, lease=lease, retry=retry, progress=advance)
+    except KeyboardInterrupt:
+        done = len(opened.done() & set(wanted.ids))
+        sys.stderr.write(
+            f"deepcollapse: interrupted; {done} of {len(wanted.ids)} runs are done, the same command goes on\n"
+        )
+        return 1
+    seconds = time.perf_counter() - begin
+    if json:
+        counts = {name: getattr(found, name) for name in ("plan", "total", "done", "failed")}
+        print_json({**counts, "seconds": seconds, "launcher": launcher.name, "workers": launcher.workers or None})
+    else:
+        _print(found, seconds)
+    return 0 if found.done == found.total else 1
+
+
+def _print(found: Status, seconds: float) -> None:
+    print_lines(f"{found.done} of {found.total} runs done, {found.failed} failed; {seconds:.1f} s")
+    if found.errors:
+        print_table("Failed", ["run", "error"], [[id, escape(error)] for id, error in found.errors])
+        print_lines("Their tracebacks are in the store's folder failures; --retry tries them again.")
+    if left := found.running + found.pending:
+        print_lines(f"{left} are left; the same command goes on.")

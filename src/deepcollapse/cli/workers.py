@@ -1,0 +1,60 @@
+"""Command line options that say who does the runs of a plan, shared by the commands."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cyclopts import Parameter
+
+from deepcollapse.cli.model import Whole
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.sweep import DaskLauncher, Launcher, PoolLauncher, SerialLauncher, SlurmLauncher
+
+__all__ = ["Workers"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """Who does the runs."""
+
+    launcher: Literal["serial", "pool", "dask", "slurm"] = "pool"
+    "In this process, in processes of this machine, on a Dask cluster, or as jobs of a Slurm cluster."
+    workers: Whole = 0
+    "How many; default one for each core, for each worker of the Dask cluster, or one Slurm job."
+    threads: Whole | None = None
+    "Of each worker; default its share of the cores."
+    address: str | None = None
+    "Of a Dask scheduler; without it a cluster is started on this machine."
+    partition: str | None = None
+    "Of Slurm."
+    hours: float | None = None
+    "Time limit of a Slurm job, which is queued again when it comes to it; default 24."
+    memory: float | None = None
+    "GB of a Slurm job."
+
+    def chosen(self) -> Launcher:
+        """The launcher; raises InvalidInputError for options that it does not take."""
+        self._expect_taken(dask=("address",), slurm=("partition", "hours", "memory"))
+        if self.launcher == "serial":
+            return SerialLauncher(threads=self.threads)
+        if self.launcher == "dask":
+            return DaskLauncher(workers=self.workers, address=self.address, threads=self.threads)
+        if self.launcher == "slurm":
+            return SlurmLauncher(
+                workers=self.workers,
+                threads=self.threads,
+                partition=self.partition,
+                hours=24.0 if self.hours is None else self.hours,
+                memory=self.memory,
+            )
+        return PoolLauncher(workers=self.workers, threads=self.threads)
+
+    def _expect_taken(self, **options: tuple[str, ...]) -> None:
+        for launcher, names in options.items():
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and self.launcher != launcher:
+                    raise InvalidInputError(
+                        f"{name}: expected none with the launcher {self.launcher}, but found {value}; add --launcher "
+                        f"{launcher}"
+                    )

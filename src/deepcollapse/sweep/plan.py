@@ -1,0 +1,128 @@
+"""A plan of runs: a document with grids, expanded and checked before anything runs."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.experiments.run_kinds import RunSpec, run_spec
+from deepcollapse.store import Queued, run_id
+from deepcollapse.sweep.expansion import expanded, expansion_mistakes
+from deepcollapse.sweep.plan_file import PartTable, part_tables, plan_document
+
+__all__ = ["Part", "Plan", "plan"]
+
+_SHOWN = 20
+_SEVERAL = re.compile(r"; (?=[\w.]+: )")  # between the mistakes of one run
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Runs of one kind under one name.
+
+    Attributes:
+        name: of the part.
+        runs: their settings; runs that coincide are there once.
+        ids: their names in a store, in the same order.
+    """
+
+    name: str
+    runs: tuple[RunSpec, ...]
+    ids: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """Of all its runs."""
+        return self.runs[0].kind
+
+    def varying(self) -> dict[str, list[Any]]:
+        """The settings that are not the same in all runs, by dotted key, each with its values in order."""
+        values: dict[str, dict[str, Any]] = {}
+        for spec in self.runs:
+            for key, value in _flat(spec.as_json()).items():
+                values.setdefault(key, {}).setdefault(repr(value), value)
+        return {key: list(found.values()) for key, found in values.items() if len(found) > 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sweep does.
+
+    Attributes:
+        name: of the plan, and of its record in a store.
+        parts: in the order written.
+        document: the plan as it was given.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    document: Mapping[str, Any]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of all runs; a run that several parts share is there once."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.ids))
+
+    def queued(self) -> list[Queued]:
+        """The runs as a store takes them."""
+        return [
+            Queued(id=name, part=part.name, spec=spec.as_json())
+            for part in self.parts
+            for name, spec in zip(part.ids, part.runs, strict=True)
+        ]
+
+
+def plan(source: str | Path | Mapping[str, Any]) -> Plan:
+    """Read, check and expand a plan. Its format is described in docs/sweeps.
+
+    Args:
+        source: a TOML file, or the document itself.
+
+    Raises:
+        InvalidInputError: no such file, or mistakes; all at once, one a line, each with part, key and value.
+
+    >>> document = {"name": "wide", "kind": "theory", "run": {"layers": 2}, "grid": {"classes": [3, 4, 5]}}
+    >>> [spec.as_json()["classes"] for spec in plan(document).parts[0].runs]
+    [3, 4, 5]
+    """
+    document = plan_document(source)
+    tables, wrong = part_tables(document)
+    several = "parts" in document
+    parts = []
+    for table in tables:
+        place = f"part {table.name!r}, " if several else ""
+        found = list(expansion_mistakes(table))
+        specs = [] if found else _specs(table, found)
+        wrong += [place + mistake for mistake in dict.fromkeys(found)]
+        parts.append(_part(table.name, specs))
+    if wrong:
+        more = [f"and {len(wrong) - _SHOWN} more"] * (len(wrong) > _SHOWN)
+        raise InvalidInputError(";\n".join(wrong[:_SHOWN] + more))
+    return Plan(document["name"], tuple(parts), document)
+
+
+def _specs(table: PartTable, wrong: list[str]) -> list[RunSpec]:
+    """The settings of the runs that have no mistake; the mistakes of the others are added to the list."""
+    specs = []
+    for document in expanded(table):
+        try:
+            specs.append(run_spec(document))
+        except InvalidInputError as error:
+            wrong += _SEVERAL.split(str(error))
+    return specs
+
+
+def _part(name: str, specs: Iterable[RunSpec]) -> Part:
+    runs: dict[str, RunSpec] = {}
+    for spec in specs:
+        runs.setdefault(run_id(spec.identity()), spec)
+    return Part(name, tuple(runs.values()), tuple(runs))
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in document.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat

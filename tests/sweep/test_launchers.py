@@ -1,0 +1,212 @@
+"""One contract: whoever launches, the same plan gives the same table."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import distributed
+import pyarrow as pa
+import pytest
+
+from deepcollapse.errors import InvalidInputError, MissingExtraError
+from deepcollapse.store import Store, StoreError
+from deepcollapse.sweep import (
+    DaskLauncher,
+    Job,
+    Launcher,
+    PoolLauncher,
+    SerialLauncher,
+    SlurmLauncher,
+    launch,
+    plan,
+)
+from deepcollapse.sweep.worker import DEATHS
+from sweep.small_plans import RUN, TESTS, broken_off, doomed, of_every_kind, quick_runs, whole_table
+
+LAUNCHERS = {
+    "serial": SerialLauncher(threads=1),
+    "pool": PoolLauncher(workers=2, threads=1),
+    "dask": DaskLauncher(workers=2, threads=1),
+    "slurm, local": SlurmLauncher(workers=2, cluster="local"),
+    "slurm, debug": SlurmLauncher(workers=2, cluster="debug"),
+}
+ELSEWHERE = ["dask", "slurm, local"]  # for the pool see test_pool.py
+
+# submitit's executor "debug" leaves the log files that it opens to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed file <_io.TextIOWrapper name='.*/DEBUG_.*:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", TESTS)
+
+
+@pytest.fixture(params=LAUNCHERS)
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    return LAUNCHERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
+    found = plan(of_every_kind())
+    store = Store.create(tmp_path_factory.mktemp("reference") / "store")
+    launch(store, found, launcher=SerialLauncher(threads=1))
+    return whole_table(store, found.ids)
+
+
+def test_it_does_the_plan(launcher: Launcher, expected: pa.Table, tmp_path: Path):
+    assert isinstance(launcher, Launcher)
+    found = plan(of_every_kind())
+    store = Store.create(tmp_path / "store")
+    seen: list[tuple[int, int]] = []
+    status = launch(store, found, launcher=launcher, progress=lambda *state: seen.append(state))
+    total = len(found.ids)
+    assert (status.plan, status.total, status.done, status.failed) == (found.name, total, total, 0)
+    assert seen == sorted(seen)
+    assert seen[-1] == (total, total)
+    assert whole_table(store, found.ids).equals(expected)
+    again = launch(store, found, launcher=launcher)
+    assert again.done == total
+    assert whole_table(store, found.ids).equals(expected)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_worker_that_dies_is_replaced(name: str, tmp_path: Path):
+    found = plan({"name": "poison", "parts": [doomed("deadly"), quick_runs(5)]})
+    store = Store.create(tmp_path / "store")
+    broken_off(store, found.parts[0].ids[0], times=DEATHS - 1)
+    status = launch(store, found, launcher=LAUNCHERS[name])
+    assert (status.done, status.failed) == (5, 1)
+    assert f"the worker died {DEATHS} times" in status.errors[0][1]
+
+
+@pytest.mark.parametrize("name", ["pool", *ELSEWHERE])
+def test_an_interrupt_stops_all_workers_and_gives_their_runs_back(name: str, tmp_path: Path):
+    endless = {**RUN, "lr": 1e-3, "engine": "torch", "steps_max": 10**9, "decay": 1e-4, "tolerance": 1e-12}
+    found = plan({"name": "endless", "kind": "simulate", "run": endless, "seeds": {"count": 2, "block": 1}})
+    store = Store.create(tmp_path / "store")
+    begun = [store.path / "work" / id / "ended.jsonl" for id in found.ids]
+    over: list[bool] = []
+
+    def interrupt() -> None:
+        until(lambda: bool(over) or all(file.exists() for file in begun))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            launch(store, found, launcher=LAUNCHERS[name])
+    finally:
+        over.append(True)
+        thread.join()
+    status = store.status(found.name)
+    assert (status.running, status.failed, status.pending) == (0, 0, 2)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_an_error_of_a_worker_ends_the_launch(name: str, tmp_path: Path):
+    found = plan(quick_runs(2))
+    store = Store.create(tmp_path / "store")
+    (store.path / "claims").rmdir()
+    (store.path / "claims").touch()
+    with pytest.raises(StoreError, match="nothing that was finished is lost"):
+        launch(store, found, launcher=LAUNCHERS[name])
+
+
+def test_dask_workers_elsewhere(expected: pa.Table, tmp_path: Path):
+    """A scheduler that stays, with threads for workers: tasks run beside each other in one process."""
+    found = plan(of_every_kind())
+    store = Store.create(tmp_path / "store")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+    ) as cluster:
+        launch(store, found, launcher=DaskLauncher(address=cluster.scheduler_address, workers=2, threads=1))
+        assert cluster.status.name == "running"
+    assert whole_table(store, found.ids).equals(expected)
+
+
+def test_slurm_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given = {}
+    executor = type("Executor", (), {"update_parameters": lambda _, **options: given.update(options)})
+
+    def auto(folder: Path, **options: object) -> object:
+        given.update(options, folder=folder)
+        return executor()
+
+    import submitit
+
+    monkeypatch.setattr(submitit, "AutoExecutor", auto)
+    launcher = SlurmLauncher(workers=7, threads=3, hours=1.5, memory=4.0, partition="gpu", options={"account": "me"})
+    launcher._executor(submitit, tmp_path)
+    assert given == {
+        "folder": tmp_path,
+        "cluster": "slurm",
+        "slurm_max_num_timeout": 10**6,
+        "name": "deepcollapse",
+        "timeout_min": 90,
+        "cpus_per_task": 3,
+        "mem_gb": 4.0,
+        "slurm_partition": "gpu",
+        "slurm_array_parallelism": 7,
+        "slurm_account": "me",
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PoolLauncher(workers=-1), "workers: expected a number >= 1, or 0 for the default, but found -1"),
+        (lambda: DaskLauncher(workers=-2), "workers: expected a number >= 1, or 0 for the default, but found -2"),
+        (lambda: SlurmLauncher(workers=-3), "workers: expected a number >= 1, or 0 for the default, but found -3"),
+        (lambda: SerialLauncher(threads=0), "threads: expected a number >= 1, but found 0"),
+    ],
+)
+def test_numbers_of_workers_and_threads(make: Callable[[], Launcher], message: str):
+    with pytest.raises(InvalidInputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("launcher", "message"),
+    [
+        (SlurmLauncher(), "slurm: expected a cluster that takes the jobs, but found: .*slurm cluster"),
+        (SlurmLauncher(cluster="local", options={"acount": "me"}), "slurm: expected .* Unknown argument 'acount'"),
+        (
+            DaskLauncher(address="tcp://127.0.0.1:1"),
+            "address: expected a Dask scheduler with workers, but found none at",
+        ),
+        (DaskLauncher(address="nowhere://"), "address: expected a Dask scheduler with workers, but found none at"),
+    ],
+)
+def test_clusters_that_are_not_there(launcher: Launcher, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(os.environ, "PATH", "")
+    found = plan(quick_runs(2))
+    with pytest.raises(InvalidInputError, match=message):
+        launch(Store.create(tmp_path / "store"), found, launcher=launcher)
+
+
+@pytest.mark.parametrize(("launcher", "module"), [(DaskLauncher(), "distributed"), (SlurmLauncher(), "submitit")])
+def test_a_missing_extra_is_named(launcher: Launcher, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    job = Job(store=tmp_path, plan="p")
+    with pytest.raises(MissingExtraError, match=rf"expected {module} .*pip install deepcollapse\[{launcher.name}\]"):
+        launcher.run(job)
+
+
+def test_a_lease_that_is_none(tmp_path: Path):
+    found = plan(quick_runs(2))
+    with pytest.raises(InvalidInputError, match="lease: expected seconds > 0, but found 0; 120 is usual"):
+        launch(Store.create(tmp_path / "store"), found, launcher=SerialLauncher(), lease=0.0)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(30000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
