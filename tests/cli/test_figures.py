@@ -51,7 +51,9 @@ def test_nothing_to_draw_is_a_failure(store, tmp_path, capsys):
 
 def test_bad_input_ends_in_one_line(store, tmp_path, capsys):
     code, line = refusal(capsys, "figures", store.path)
-    assert (code, "write deepcollapse figures STORE --out DIR" in line) == (2, True)
+    assert (code, "out: expected a folder for the figures, but found none; add --out DIR" in line) == (2, True)
+    code, line = refusal(capsys, "figures", "--out", tmp_path)
+    assert (code, "store: expected the folder of one store, but found none" in line) == (2, True)
     code, line = refusal(capsys, "figures", tmp_path / "nowhere", "--out", tmp_path)
     assert (code, "store: expected a store, but found no" in line) == (2, True)
     code, line = refusal(capsys, "figures", store.path, "--out", tmp_path, "--only", "9")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from deepcollapse.cli.opened_store import opened_store
 from deepcollapse.cli.output import print_json, print_lines, progress_bar
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.plot.paper import PaperFigure, paper_figures, write_paper_figures
-from deepcollapse.store import Store
 
 __all__ = ["figures"]
 
@@ -24,18 +24,15 @@ def figures(
         plan: whose runs to draw; by default that of the store's ledger, or the only one there is.
         json: write one JSON document to standard output.
     """
-    if len(store) != 1 or out is None:
-        raise InvalidInputError(
-            f"figures: expected one store and a folder, but found {len(store)} and {out}; write deepcollapse figures "
-            "STORE --out DIR"
-        )
-    opened = Store.open(store[0])
+    if out is None:
+        raise InvalidInputError("out: expected a folder for the figures, but found none; add --out DIR")
+    opened = opened_store(*store)
     wanted = None if only is None else [number.strip() for number in only.split(",")]
     with progress_bar("figures") as advance:
         found = paper_figures(opened, only=wanted, plan=plan, progress=advance)
+    files = write_paper_figures(out, found)
     drawn = [figure for figure in found if isinstance(figure, PaperFigure)]
     skipped = [figure for figure in found if not isinstance(figure, PaperFigure)]
-    files = write_paper_figures(out, drawn)
     if json:
         print_json(
             {

@@ -5,7 +5,7 @@ import pytest
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.plot.paper import NUMBERS, PaperFigure, SkippedFigure, paper_figures, write_paper_figures
 from deepcollapse.store import Store
-from plot.paper.stores import do, queued, simulated
+from plot.paper.stores import do, filled, queued, simulated, trained
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def test_every_figure_whose_runs_are_there_is_drawn(found):
 
 def test_a_missing_figure_says_what_makes_it(found, store):
     assert found["6b"].reason == (
-        "E7: expected runs with kind train, activation relu, decay_kind ufm, but found none among 1 done; do them with "
-        f"deepcollapse reproduce --size small --store {store.path} --only E7"
+        "E7: expected finished runs with kind train, activation relu, decay_kind ufm, but found none among 1 of 1 that "
+        f"are done; do them with deepcollapse reproduce --size small --store {store.path} --only E7"
     )
     assert found["6b"].as_json() == {"figure": "6b", "parts": ["E7"], "reason": found["6b"].reason}
 
@@ -34,6 +34,13 @@ def test_captions_say_settings_and_whose_data(found):
         "Settings of all its runs: K = 4, L = 2, n = 1, λ = 2⁻⁵, cross-entropy, linear, Gaussian" in found["2"].caption
     )
     assert "digits, MLP, L = 3, d = 12" in found["3"].caption
+
+
+def test_settings_that_parts_do_not_share_are_said_of_each(tmp_path):
+    parts = {"E4-one": [trained(0)], "E4-two": [trained(0, batches={"size": 50})]}
+    (figure,) = paper_figures(filled(tmp_path / "store", parts), only=["3"])
+    assert isinstance(figure, PaperFigure)
+    assert "momentum 0.9; E4-two: batch 50. Data" in figure.caption
 
 
 def test_every_figure_says_how_many_runs_it_shows(found):
@@ -85,11 +92,11 @@ def test_unknown_figures_are_refused(store):
 
 def test_a_plan_half_done_is_drawn_and_says_so(tmp_path):
     store = Store.create(tmp_path / "store")
-    runs = queued({"E2": [simulated(width=width, init_scale=scale) for scale in range(1, 8) for width in (4, 6)]})
+    runs = queued({"E2": [simulated(width=width, init_scale=scale) for scale in range(1, 11) for width in (4, 6)]})
     store.enqueue("half", runs, {})
     for run in runs[:-1]:
         do(store, run)
     (figure,) = paper_figures(store, only=["2"])
     assert isinstance(figure, PaperFigure)
     note = figure.figure.get_supxlabel().replace("\n", " ")
-    assert note.endswith("Not shown: init scale 6; init scale 7. 13 of 14 planned runs are done.")
+    assert note.endswith("Not shown: init scale 9; init scale 10. 19 of 20 planned runs are done.")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from deepcollapse.plot.paper.ensembles import (
     relu_runs,
     sweep_curves,
 )
-from deepcollapse.plot.paper.planned import PlannedRuns, chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
 from deepcollapse.ufm import Problem, collapse, structure
 
 
@@ -21,7 +23,7 @@ def runs_of(store, *parts):
 
 
 def replaced(runs, rows):
-    return PlannedRuns(runs.store, runs.parts, rows, runs.done, runs.planned)
+    return dataclasses.replace(runs, rows=rows)
 
 
 def test_rows_are_counted_by_how_the_runs_ended():

@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from deepcollapse.plot.paper.marks import MARKS, mark, note, power_of_two, step_axis, titles, two_axis, width_axis
+from deepcollapse.plot.paper.marks import MARKS, marks, note, power_of_two, step_axis, titles, two_axis, width_axis
 
 
 def ticks(axes):
@@ -18,7 +18,15 @@ def ticks(axes):
 def test_marks_differ_in_everything_but_size():
     assert len({one.color for one in MARKS}) == len({one.marker for one in MARKS}) == len(MARKS)
     assert len({str(one.line) for one in MARKS}) == len(MARKS)
-    assert mark(len(MARKS)) == mark(0)
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 9])
+def test_there_are_marks_for_any_number_of_curves(count):
+    found = marks(count)
+    assert len(found) == len({one.color for one in found}) == count
+    assert len({(one.marker, str(one.line)) for one in found}) == count
+    light = [np.dot(to_rgb(one.color), [0.2126, 0.7152, 0.0722]) for one in found]
+    assert count <= 5 or light == sorted(light, reverse=True)
 
 
 def test_marks_are_dark_enough_for_grey_print():

@@ -12,14 +12,19 @@ from plot.paper.stores import PARTS, do, queued, simulated
 
 @pytest.fixture
 def begun(tmp_path):
-    """A store with one of two runs of E2 done, and none of E3."""
+    """A store with one of two runs of E2 done, and none of E3 and E2-wide."""
     store = Store.create(tmp_path / "a store")
-    runs = queued(
-        {"E2": [simulated(width=6), simulated()], "E3": [simulated(decay=2.0**-6)], "E22": [simulated(seeds=1)]}
-    )
-    store.enqueue("begun", runs, {})
-    do(store, runs[1])
-    do(store, runs[3])
+    parts = {
+        "E2": [simulated(width=6), simulated()],
+        "E2-audit": [simulated(init_scale=0.5)],
+        "E2-wide": [simulated(width=9)],
+        "E3": [simulated(decay=2.0**-6)],
+        "E22": [simulated(seeds=1)],
+    }
+    runs = queued(parts)
+    store.enqueue("reproduction quick", runs, {})
+    for run in (runs[1], runs[2], runs[5]):
+        do(store, run)
     return store
 
 
@@ -38,31 +43,33 @@ def test_a_part_is_found_by_the_start_of_its_name(store):
 
 
 def test_runs_that_are_not_done_are_counted(begun):
-    runs = planned_runs(begun, chosen_plan(begun), ("E2",))  # without E22
-    assert (runs.done, runs.planned, runs.remark) == (1, 2, "1 of 2 planned runs are done.")
-    assert {row["width"] for row in runs.rows} == {4}
+    runs = planned_runs(begun, chosen_plan(begun), ("E2",))  # with E2-wide, without E22 and the audit
+    assert (runs.done, runs.planned, runs.lacking) == (1, 3, ("E2-wide",))
+    assert runs.remark == "1 of 3 planned runs are done, none of E2-wide."
+    assert [(row["width"], row["init_scale"]) for row in runs.rows] == [(4, 1.0)] * 4
 
 
 def test_what_is_missing_is_named_with_the_command_that_makes_it(begun):
     plan, path = chosen_plan(begun), re.escape(f"'{begun.path}'")
-    remedy = f"do them with deepcollapse reproduce --size small --store {path} --only"
-    with pytest.raises(MissingRunsError, match=f"E3: expected finished runs, but found 0 of 1 in .*; {remedy} E3"):
+    remedy = f"do them with deepcollapse reproduce --size SIZE --store {path} --only"
+    quick, small = remedy.replace("SIZE", "quick"), remedy.replace("SIZE", "small")
+    with pytest.raises(MissingRunsError, match=f"E3: expected finished runs, but found 0 of 1 in .*; {quick} E3"):
         planned_runs(begun, plan, ("E3",))
-    with pytest.raises(MissingRunsError, match=f"E4,E5: expected a part of that name in .*found none; {remedy} E4,E5"):
+    with pytest.raises(MissingRunsError, match=f"E4,E5: expected a part of that name in .*found none; {small} E4,E5"):
         planned_runs(begun, plan, ("E4", "E5"))
-    with pytest.raises(MissingRunsError, match="E2: expected runs with kind train, but found none among 1 done"):
+    with pytest.raises(MissingRunsError, match=f"kind train, but found none among 1 of 3 that are done; {quick} E2"):
         planned_runs(begun, plan, ("E2",)).only(kind="train")
 
 
 def test_the_plan_is_the_named_one_the_ledgers_or_the_only_one(begun):
-    assert chosen_plan(begun).name == "begun"
+    assert chosen_plan(begun).name == "reproduction quick"
     begun.enqueue("other", queued({"E3": [simulated(decay=2.0**-4)]}), {})
     with pytest.raises(
-        InvalidInputError, match=r"plan: expected one plan in .*, but found begun, other; choose one with"
+        InvalidInputError, match=r"plan: expected one plan in .*, but found other, reproduction quick; choose one with"
     ):
         chosen_plan(begun)
     assert chosen_plan(begun, "other").name == "other"
-    with pytest.raises(InvalidInputError, match="plan: expected one of begun, other, but found 'third'"):
+    with pytest.raises(InvalidInputError, match="plan: expected one of other, reproduction quick, but found 'third'"):
         chosen_plan(begun, "third")
     (begun.path / "ledger.json").write_text(json.dumps({"plan": "other"}))
     assert chosen_plan(begun).name == "other"

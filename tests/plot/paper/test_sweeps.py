@@ -121,7 +121,19 @@ def test_the_rank_bars_of_decays_are_named_by_powers():
     assert names == ["2⁻¹²", "2⁻¹⁰", "2⁻⁸", "2⁻⁶"]
 
 
-@pytest.mark.parametrize("count", [1, 4, 5])
+def test_of_many_places_few_are_named():
+    places = np.arange(10.0, 170.0, 10.0)
+    curve = Curve(label="", x=places, ends=[ENDS[0]] * 16)
+    for count in (1, 4):
+        axes = width_figure([curve] * count).axes[1]
+        named = dict(zip(axes.get_xticks(), (label.get_text() for label in axes.get_xticklabels()), strict=True))
+        assert all(name == f"{places[int(place)]:g}" for place, name in named.items())
+        assert named[15] == "160"
+        assert len({round(bar.get_x() + bar.get_width() / 2) for bar in axes.patches}) == 16
+        assert overlapping(axes.figure) == []
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
 @pytest.mark.parametrize("draw", [width_figure, decay_figure])
 def test_nothing_overlaps_or_is_cut_off(draw, count):
     places = 2.0 ** np.arange(-13, -7) if draw is decay_figure else np.array([10.0, 20.0, 40.0, 70.0, 140.0, 280.0])

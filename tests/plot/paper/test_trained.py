@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from deepcollapse.plot.paper.planned import PlannedRuns, chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
 from deepcollapse.plot.paper.trained import network_runs
 
 
@@ -11,7 +13,7 @@ def runs(store):
 
 
 def with_rows(runs, rows):
-    return PlannedRuns(runs.store, runs.parts, rows, runs.done, runs.planned)
+    return dataclasses.replace(runs, rows=rows)
 
 
 def test_seeds_of_one_setting_are_together(runs):
@@ -38,15 +40,16 @@ def test_a_bound_under_standard_decay_is_an_estimate(runs):
     assert not found.exact
 
 
-def test_settings_that_differ_are_named_and_the_first_of_each_network_goes_first(runs):
+def test_the_first_setting_of_each_network_goes_first(runs):
     rows = runs.rows[:2]
     wide = [row | {"width": 256} for row in rows]
-    resnet = [row | {"backbone": "resnet20", "source": "cifar10"} for row in rows]
-    found, left_out = network_runs(with_rows(runs, [*rows, *wide, *resnet]), most=2)
+    resnet = [row | {"backbone": "resnet20", "source": "cifar10", "part": "E5", "gain": 2.0} for row in rows]
+    found, left_out = network_runs(with_rows(runs, [*resnet, *rows, *wide]), most=2)
     assert [one.name for one in found] == ["digits, MLP", "CIFAR-10, ResNet-20"]
     assert left_out == "2 runs of 1 other settings are not shown."
-    found, left_out = network_runs(with_rows(runs, [*rows, *wide, *resnet]), most=3)
-    assert [one.name for one in found] == ["digits, MLP, d = 12", "digits, MLP, d = 256", "CIFAR-10, ResNet-20, d = 12"]
+    found, left_out = network_runs(with_rows(runs, [*resnet, *rows, *wide]), most=3)
+    assert [one.name for one in found] == ["digits, MLP, d = 12", "digits, MLP, d = 256", "CIFAR-10, ResNet-20"]
+    assert left_out == ""
 
 
 @pytest.mark.parametrize(

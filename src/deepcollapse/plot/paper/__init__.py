@@ -1,7 +1,7 @@
 """The figures of arXiv 2410.23169 from this software's own runs.
 
 A drawing takes plain data (``width_figure(curves)``); ``paper_figures(store)`` selects the data from a store's plan and
-draws what its runs allow; ``write_paper_figures`` puts the figures in a folder.
+draws what its runs allow; ``write_paper_figures(folder, found)`` puts the figures in a folder.
 """
 
 from deepcollapse.plot.paper.collection import NUMBERS, PaperFigure, SkippedFigure, paper_figures

@@ -30,7 +30,7 @@ from deepcollapse.ufm.relu_networks import relu_networks
 
 __all__ = ["NUMBERS", "PaperFigure", "SkippedFigure", "paper_figures"]
 
-_MOST_CURVES = 5  # that have a mark of their own
+_MOST_CURVES = 8
 _COLUMNS, _ROWS = 3, 2  # settings of networks in one figure
 _UNSAID = ("decays", "tolerance", "steps_max", "dtype", "device")
 _SOURCE = "Data of deepcollapse's own runs; arXiv 2410.23169 published none."
@@ -137,9 +137,19 @@ class _Entry:
 
 
 def _settings(runs: PlannedRuns) -> str:
-    columns = TRAINING if runs.rows[0]["kind"] == "train" else (*MODEL, *SIMULATION)
-    words = shared(runs.rows, (name for name in dict.fromkeys(columns) if name not in _UNSAID))
-    return f"Settings of all its runs: {words}"
+    """What all runs have in common, and for training what each part has besides."""
+    columns = (*MODEL, *SIMULATION) if runs.rows[0]["kind"] == "simulate" else TRAINING
+    said = [name for name in dict.fromkeys(columns) if name not in _UNSAID]
+    words = shared(runs.rows, said)
+    if runs.rows[0]["kind"] == "simulate":
+        return f"Settings of all its runs: {words}"
+    common = set(words.split(", "))
+    parts: dict[str, list[Mapping[str, object]]] = {}
+    for row in runs.rows:
+        parts.setdefault(row["part"], []).append(row)
+    own = {part: [w for w in shared(rows, said).split(", ") if w not in common] for part, rows in parts.items()}
+    listed = "".join(f"; {part}: {', '.join(words)}" for part, words in sorted(own.items()) if words)
+    return f"Settings of all its runs: {words}{listed}"
 
 
 def _remarks(*sentences: str) -> list[str]:

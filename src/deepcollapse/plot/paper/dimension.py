@@ -16,6 +16,8 @@ from deepcollapse.plot.style import BLUE, FAINT, VERMILION, frame, styled
 
 __all__ = ["DimensionRatio", "dimension_figure"]
 
+_FEW = 4  # curves whose legend fits into the panel
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DimensionRatio:
@@ -61,8 +63,10 @@ def dimension_figure(curves: Sequence[Curve], ratio: DimensionRatio, *, remarks:
     _ratios(ratios, ratio)
     for axes in (rates, ratios):
         width_axis(axes, np.concatenate([curve.x for curve in curves]))
-    if len(curves) > 1:
-        rates.legend(loc="best", borderaxespad=0.4, fontsize=7.5, handlelength=2.6)
+    if 1 < len(curves) <= _FEW:
+        rates.legend(loc="upper left", borderaxespad=0.4, fontsize=7.5, handlelength=2.6)
+    elif len(curves) > _FEW:
+        figure.legend(*rates.get_legend_handles_labels(), loc="outside upper left", ncols=4, fontsize=7.5)
     note(figure, " ".join((counted(curves), f"R(d): collapse over {ratio.structure}, rank {ratio.rank}.", *remarks)))
     return figure
 

@@ -3,22 +3,24 @@
 import math
 import textwrap
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from deepcollapse.plot.style import BLUE, FAINT, GREEN, INK, VERMILION
+from deepcollapse.plot.style import BLUE, FAINT, GREEN, INK, VERMILION, shades
 
 __all__ = [
     "COLUMN",
     "MARKS",
     "PAGE",
     "Mark",
-    "mark",
+    "marks",
     "note",
     "power_of_two",
     "room_of",
@@ -53,18 +55,23 @@ class Mark:
         return {"color": self.color, "linestyle": self.line, "marker": self.marker, "markersize": size}
 
 
-MARKS: Final = (
-    Mark(BLUE, "-", "o"),
-    Mark(VERMILION, (0, (5, 2)), "s"),
-    Mark(GREEN, (0, (1, 1.5)), "^"),
-    Mark(INK, (0, (6, 2, 1, 2)), "D"),
-    Mark(FAINT, (0, (3, 1, 1, 1, 1, 1)), "v"),
-)
+_LINES: Final = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)))
+_MARKERS: Final = "os^DvP<X>"
+
+MARKS: Final = tuple(map(Mark, (BLUE, VERMILION, GREEN, INK, FAINT), _LINES, _MARKERS))
+"""Of up to five curves."""
 
 
-def mark(index: int) -> Mark:
-    """The mark of a curve by its place; beyond the fifth they repeat."""
-    return MARKS[index % len(MARKS)]
+def marks(count: int) -> tuple[Mark, ...]:
+    """So many marks, all different: up to five the palette's colours, beyond that blues from light to dark.
+
+    >>> [mark.marker for mark in marks(2)]
+    ['o', 's']
+    """
+    if count <= len(MARKS):
+        return MARKS[:count]
+    looks = zip(shades(count), cycle(_LINES), cycle(_MARKERS), strict=False)
+    return tuple(Mark(to_hex(color), line, marker) for color, line, marker in looks)
 
 
 def power_of_two(value: float) -> str:

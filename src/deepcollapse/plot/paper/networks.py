@@ -225,10 +225,11 @@ def _beside_simplex(panels: Sequence[Axes], runs: NetworkRuns) -> None:
 
 def _ends(runs: NetworkRuns) -> str:
     """Seed shown, and the ranks that all runs end at."""
-    first = runs.runs[0]
-    if len(runs.runs) == 1:
+    first, ranks = runs.runs[0], [run.rank for run in runs.runs]
+    if len(ranks) == 1:
         return f"seed {first.seed}: rank {first.rank}; {first.rank_paper} above 10⁻⁶"
-    return f"seed {first.seed}: rank {first.rank}; all seeds: {', '.join(str(run.rank) for run in runs.runs)}"
+    span = f"{min(ranks)}" if min(ranks) == max(ranks) else f"{min(ranks)} to {max(ranks)}"
+    return f"seed {first.seed}: rank {first.rank}; {len(ranks)} seeds: {span}"
 
 
 def _levels(runs: NetworkRuns) -> str:

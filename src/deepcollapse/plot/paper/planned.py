@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
@@ -12,6 +12,8 @@ from deepcollapse.store import PlanRecord, Store
 __all__ = ["MissingRunsError", "PlannedRuns", "chosen_plan", "planned_runs"]
 
 Row = Mapping[str, Any]
+
+_SIZES = ("quick", "small", "full")
 
 
 class MissingRunsError(InvalidInputError):
@@ -28,6 +30,8 @@ class PlannedRuns:
         rows: of the finished runs, in the plan's order, each with the name of its "part".
         done: runs finished.
         planned: runs the plan wants.
+        plan: its name.
+        lacking: names of parts none of whose runs is done.
     """
 
     store: Store
@@ -35,6 +39,8 @@ class PlannedRuns:
     rows: Sequence[Row]
     done: int
     planned: int
+    plan: str
+    lacking: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -44,7 +50,10 @@ class PlannedRuns:
     @property
     def remark(self) -> str:
         """A sentence if some planned runs are not done; empty otherwise."""
-        return "" if self.done == self.planned else f"{self.done} of {self.planned} planned runs are done."
+        if self.done == self.planned:
+            return ""
+        names = f", none of {', '.join(self.lacking)}" if self.lacking else ""
+        return f"{self.done} of {self.planned} planned runs are done{names}."
 
     def only(self, **columns: object) -> "PlannedRuns":
         """Those with these values in their rows.
@@ -55,8 +64,9 @@ class PlannedRuns:
         rows = [row for row in self.rows if all(row.get(name) == value for name, value in columns.items())]
         if not rows:
             wanted = ", ".join(f"{name} {value}" for name, value in columns.items())
-            raise _missing(self.store, self.parts, f"runs with {wanted}, but found none among {self.done} done")
-        return PlannedRuns(self.store, self.parts, rows, self.done, self.planned)
+            found = f"finished runs with {wanted}, but found none among {self.done} of {self.planned} that are done"
+            raise _missing(self.store, self.parts, found, plan=self.plan)
+        return replace(self, rows=rows)
 
 
 def chosen_plan(store: Store, name: str | None = None) -> PlanRecord:
@@ -87,30 +97,37 @@ def chosen_plan(store: Store, name: str | None = None) -> PlanRecord:
 def planned_runs(store: Store, plan: PlanRecord, parts: tuple[str, ...]) -> PlannedRuns:
     """Finished runs of the parts that have one of these names, or begin with one and a hyphen ("E4-mnist-mlp").
 
+    Parts that repeat runs of others to check them ("E2-audit") are left out.
+
     Raises:
         MissingRunsError: the plan has no such part, or none of its runs is done.
     """
-    part_of = {
-        queued.id: queued.part
-        for queued in plan.runs
-        if any(queued.part == part or queued.part.startswith(f"{part}-") for part in parts)
-    }
+    part_of = {queued.id: queued.part for queued in plan.runs if _belongs(queued.part, parts)}
     if not part_of:
-        raise _missing(store, parts, f"a part of that name in the plan {plan.name!r}, but found none")
+        found = f"a part of that name in the plan {plan.name!r}, but found none"
+        raise _missing(store, parts, found, plan=plan.name.replace("quick", "small"))  # quick leaves parts out
     finished = store.done()
     done = [id for id in part_of if id in finished]
     if not done:
-        raise _missing(store, parts, f"finished runs, but found 0 of {len(part_of)} in the plan {plan.name!r}")
+        found = f"finished runs, but found 0 of {len(part_of)} in the plan {plan.name!r}"
+        raise _missing(store, parts, found, plan=plan.name)
     place = {id: index for index, id in enumerate(part_of)}
     rows = [row | {"part": part_of[row["run"]]} for row in store.table(done).to_pylist()]
     rows.sort(key=lambda row: place[row["run"]])
-    return PlannedRuns(store, parts, rows, len(done), len(part_of))
+    lacking = dict.fromkeys(part_of.values()).keys() - {part_of[id] for id in done}
+    return PlannedRuns(store, parts, rows, len(done), len(part_of), plan.name, tuple(sorted(lacking)))
 
 
-def _missing(store: Store, parts: tuple[str, ...], found: str) -> MissingRunsError:
+def _belongs(part: str, names: tuple[str, ...]) -> bool:
+    return not part.endswith("-audit") and any(part == name or part.startswith(f"{name}-") for name in names)
+
+
+def _missing(store: Store, parts: tuple[str, ...], found: str, *, plan: str) -> MissingRunsError:
+    """The error with its remedy: the size of reproduction is that in the plan's name, and small where there is none."""
     names, path = ",".join(parts), shlex.quote(str(store.path))
+    size = next((size for size in _SIZES if size in plan.split()), "small")
     return MissingRunsError(
-        f"{names}: expected {found}; do them with deepcollapse reproduce --size small --store {path} --only {names}"
+        f"{names}: expected {found}; do them with deepcollapse reproduce --size {size} --store {path} --only {names}"
     )
 
 

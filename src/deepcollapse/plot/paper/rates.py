@@ -1,5 +1,6 @@
 """Panels that several figures share: how often runs collapse, and the ranks they end at."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,14 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import ScaledTranslation
 
 from deepcollapse.plot.paper.ends import Curve, Ends
-from deepcollapse.plot.paper.marks import mark
+from deepcollapse.plot.paper.marks import marks, room_of
 from deepcollapse.plot.style import FAINT, INK, PAPER, frame, shades
 
 __all__ = ["rank_bars", "rank_legend", "rate_panel"]
 
 _TALL = 0.13  # share of a bar in which a number fits
+_DIGIT = 0.09  # inches of a bar in which a number fits
+_UPRIGHT = 0.13  # inches from one upright name to the next
 _WIDTH = 0.78
 _DODGE = 1.6 / 72  # inches between curves
 _DARK = 0.45  # luminance below which text is white
@@ -29,7 +32,7 @@ def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
     at one place can be told from each other; the data are not shifted.
     """
     frame(axes, grid="y")
-    for index, curve in enumerate(curves):
+    for index, (curve, mark) in enumerate(zip(curves, marks(len(curves)), strict=True)):
         rates = [end.rate for end in curve.ends]
         values = np.array([rate.value for rate in rates], dtype=float)  # None becomes NaN: a gap
         ends = np.array([rate.interval or (np.nan, np.nan) for rate in rates])
@@ -38,7 +41,7 @@ def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
             curve.x,
             values,
             yerr=np.maximum([values - ends[:, 0], ends[:, 1] - values], 0.0),
-            **mark(index).style(),
+            **mark.style(),
             linewidth=1.4,
             elinewidth=1.0,
             capsize=2.5,
@@ -53,28 +56,29 @@ def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
     axes.set_xlabel(x_label)
 
 
-def rank_bars(axes: Axes, ends: Mapping[str, Ends], *, ranks: Sequence[int]) -> None:
+def rank_bars(axes: Axes, ends: Mapping[str, Ends], *, ranks: Sequence[int], room: float) -> None:
     """Shares of all runs by the rank of their logits, stacked from low rank (light) to high (dark), one bar per name.
 
-    Runs that did not converge or diverged are hatched, at the top of the bar. A share that is tall enough has its
+    Runs that did not converge or diverged are hatched, at the top of the bar. A share that is large enough has its
     rank written in it.
 
     Args:
         axes: to draw in.
         ends: name below the bar -> how its runs ended.
         ranks: all that occur in the figure, so that a rank has one colour in all of its panels.
+        room: inches that the panel is wide, roughly.
     """
+    wide = room * _WIDTH / len(ends) >= _DIGIT
     colors = _rank_colors(ranks)
     for place, end in enumerate(ends.values()):
         bottom = 0.0
         for kind, share in _segments(end):
             look = _hatched(kind) if isinstance(kind, str) else {"color": colors[kind], "edgecolor": PAPER}
             axes.bar(place, share, bottom=bottom, width=_WIDTH, linewidth=0.6, **look)
-            if isinstance(kind, int) and share >= _TALL:
+            if isinstance(kind, int) and wide and share >= _TALL:
                 _number(axes, (place, bottom + share / 2), kind, on=colors[kind])
             bottom += share
-    axes.set_xticks(range(len(ends)), list(ends))
-    axes.tick_params(axis="x", length=0)
+    _names(axes, list(ends), room=room)
     axes.set_xlim(-0.6, len(ends) - 0.4)
     axes.set_ylim(0.0, 1.0)
     axes.set_yticks([0.0, 0.5, 1.0], ["0", "0.5", "1"])
@@ -95,6 +99,15 @@ def rank_legend(axes: Axes, ends: Sequence[Ends], *, ranks: Sequence[int]) -> No
         handlelength=1.2,
         labelspacing=0.3,
     )
+
+
+def _names(axes: Axes, names: Sequence[str], *, room: float) -> None:
+    """Below the bars; upright where they would touch, and then as many, counted from the last, as fit."""
+    crowded = sum(max(map(room_of, name.split("\n"))) for name in names) > room
+    step = math.ceil(len(names) * _UPRIGHT / room) if crowded else 1
+    kept = range(len(names))[::-step][::-1]
+    axes.set_xticks(list(kept), [names[place] for place in kept])
+    axes.tick_params(axis="x", length=0, labelrotation=90 if crowded else 0)
 
 
 def _segments(end: Ends) -> Iterator[tuple[int | str, float]]:

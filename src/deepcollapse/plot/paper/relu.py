@@ -12,14 +12,15 @@ from matplotlib.ticker import MaxNLocator
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.plot.paper.ends import Ends
-from deepcollapse.plot.paper.marks import MARKS, PAGE, note
+from deepcollapse.plot.paper.marks import MARKS, PAGE, Mark, marks, note
 from deepcollapse.plot.paper.rates import rank_bars, rank_legend
 from deepcollapse.plot.style import FAINT, GREEN, PAPER, VERMILION, frame, styled
 
 __all__ = ["ReluRuns", "relu_figure"]
 
 _HELD = 0.75  # share of the runs that the axis of losses holds at least
-_SERIES = (MARKS[0], MARKS[3], MARKS[4])  # the others have the colours of the levels
+_BARS = 1.5  # inches of the panel of ranks
+_FEW = (MARKS[0], MARKS[3], MARKS[4])  # the others have the colours of the levels
 _NETWORKS = ((GREEN, (0, (1, 1.5))), (FAINT, (0, (6, 2, 1, 2))))
 
 
@@ -66,18 +67,14 @@ def relu_figure(
     losses = np.concatenate([np.zeros(0), *((np.append(r.losses, r.unconverged_losses)) for r in runs)])
     if not losses.size:
         raise InvalidInputError("runs: expected at least one that has a loss, but found none; run an ensemble")
-    figure = Figure(figsize=(PAGE, 3.1), layout="constrained")
+    figure = Figure(figsize=(PAGE, 3.3), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[2.0, 1.0])
     low, high = _range(losses, np.array(list(networks.values())), bound)
     _losses(left, runs)
     left.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
     _levels(left, bound, networks)
-    named = {textwrap.fill(one.label, 10) or "all runs": one.ends for one in runs}
-    ranks = sorted({rank for one in runs for rank in one.ends.ranks})
-    rank_bars(right, named, ranks=ranks)
-    rank_legend(right, list(named.values()), ranks=ranks)
-    right.set_title("Ranks")
-    right.set_ylabel("share of runs")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4, fontsize=7.5, handlelength=2.4)
+    _ranks(right, runs)
     beyond = int((losses > high).sum())
     left_out = f"{beyond} beyond the axis, up to {losses.max():.4g}." if beyond else ""
     note(figure, " ".join(filter(None, (_counted(runs), left_out, *remarks))))
@@ -86,8 +83,7 @@ def relu_figure(
 
 def _losses(axes: Axes, runs: Sequence[ReluRuns]) -> None:
     frame(axes, grid="y")
-    for index, one in enumerate(runs):
-        look = _SERIES[index % len(_SERIES)]
+    for one, look in zip(runs, _looks(len(runs)), strict=True):
         values = np.concatenate([one.losses, one.unconverged_losses])
         settled = np.repeat([True, False], [one.losses.size, one.unconverged_losses.size])
         order = np.argsort(values, kind="stable")
@@ -99,7 +95,7 @@ def _losses(axes: Axes, runs: Sequence[ReluRuns]) -> None:
                 shares[chosen],
                 linestyle="none",
                 marker=look.marker,
-                markersize=4.0,
+                markersize=4.0 if len(runs) <= len(_FEW) else 2.8,
                 markerfacecolor=face,
                 markeredgecolor=look.color,
                 label="_",
@@ -112,6 +108,10 @@ def _losses(axes: Axes, runs: Sequence[ReluRuns]) -> None:
     axes.set_title("Loss at the ends")
 
 
+def _looks(count: int) -> Sequence[Mark]:
+    return _FEW[:count] if count <= len(_FEW) else marks(max(count, len(MARKS) + 1))[-count:]
+
+
 def _levels(axes: Axes, bound: float | None, networks: Mapping[str, float]) -> None:
     if bound is not None:
         text = f"linear DNC bound {bound:.5g}"
@@ -119,17 +119,24 @@ def _levels(axes: Axes, bound: float | None, networks: Mapping[str, float]) -> N
     for index, (name, loss) in enumerate(sorted(networks.items(), key=lambda item: item[1])):
         color, line = _NETWORKS[min(index, 1)]
         axes.axvline(loss, color=color, linewidth=1.4, linestyle=line, label=f"{name} {loss:.5g}")
-    axes.legend(
-        loc="best",
-        borderaxespad=0.4,
-        fontsize=7.5,
-        handlelength=2.4,
-        frameon=True,
-        facecolor=PAPER,
-        edgecolor=PAPER,
-        framealpha=1.0,
-    )
     axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _ranks(axes: Axes, runs: Sequence[ReluRuns]) -> None:
+    """Bars named by what the labels do not share, which is below them all."""
+    labels = [one.label.rpartition(" ") for one in runs]
+    common = {words for words, _, _ in labels}
+    short = len(common) == 1
+    named = {
+        (last or "all runs") if short else textwrap.fill(one.label, 10): one.ends
+        for one, (_, _, last) in zip(runs, labels, strict=True)
+    }
+    ranks = sorted({rank for one in runs for rank in one.ends.ranks})
+    rank_bars(axes, named, ranks=ranks, room=_BARS)
+    rank_legend(axes, list(named.values()), ranks=ranks)
+    axes.set_xlabel(common.pop() if short else "")
+    axes.set_title("Ranks")
+    axes.set_ylabel("share of runs")
 
 
 def _range(losses: np.ndarray, levels: np.ndarray, bound: float | None) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.plot.paper.ends import Curve, counted
-from deepcollapse.plot.paper.marks import PAGE, mark, note, power_of_two, room_of, two_axis, width_axis
+from deepcollapse.plot.paper.marks import PAGE, marks, note, power_of_two, two_axis, width_axis
 from deepcollapse.plot.paper.rates import rank_bars, rank_legend, rate_panel
 from deepcollapse.plot.style import FAINT, INK, frame, styled
 
@@ -80,8 +80,7 @@ def _relative_losses(axes: Axes, curves: Sequence[Curve]) -> None:
     if known:
         places, lowest = zip(*sorted(known), strict=True)
         axes.plot(places, lowest, color=INK, linewidth=1.0, marker=".", markersize=3.0, label="best structure known")
-    for index, curve in enumerate(curves):
-        look = mark(index)
+    for index, (curve, look) in enumerate(zip(curves, marks(len(curves)), strict=True)):
         axes.plot(
             curve.places,
             curve.relative_losses,
@@ -120,12 +119,10 @@ def _ranks(bars: Sequence[Axes], curves: Sequence[Curve], *, name: Callable[[flo
     room = (PAGE - _MARGINS) / min(len(curves), _COLUMNS)
     for index, (axes, curve) in enumerate(zip(bars, curves, strict=True)):
         named = dict(zip(map(name, curve.x), curve.ends, strict=True))
-        rank_bars(axes, named, ranks=ranks)
+        rank_bars(axes, named, ranks=ranks, room=room)
         axes.set_title(f"{curve.label}\nn = {_sizes(curve)}".strip(), fontsize=8.5, fontweight="normal")
         axes.set_xlabel(x_label)
         axes.set_ylabel("share of runs" if index % _COLUMNS == 0 else "")
-        crowded = sum(map(room_of, named)) > room
-        axes.tick_params(axis="x", labelrotation=90 if crowded else 0)
     rank_legend(bars[min(len(bars), _COLUMNS) - 1], ends, ranks=ranks)
 
 

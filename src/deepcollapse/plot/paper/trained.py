@@ -28,22 +28,23 @@ def network_runs(runs: PlannedRuns, *, most: int) -> tuple[list[NetworkRuns], st
     """Training runs by setting, and a sentence on those left out.
 
     Of each data set and backbone the setting that the plan names first is taken, then others in the plan's order until
-    there are ``most``.
+    there are ``most``. They are in the order of their parts' names.
     """
     columns = told_apart(runs.rows, ("part", *TRAINING))
     groups = sorted((group for _, group in grouped(runs.rows, columns)), key=lambda group: runs.rows.index(group[0]))
-    first = {(group[0]["source"], group[0]["backbone"]): group for group in reversed(groups)}
+    first = {_network(group[0]): group for group in reversed(groups)}
     preferred = sorted(groups, key=lambda group: group not in first.values())[:most]
-    chosen = [group for group in groups if group in preferred]
+    chosen = sorted((group for group in groups if group in preferred), key=lambda group: group[0]["part"])
     left_out = sum(map(len, groups)) - sum(map(len, chosen))
-    shown = [row for group in chosen for row in group]
-    apart = [column for column in told_apart(shown, TRAINING) if column not in ("source", "backbone")]
-    found = [_setting(runs.store, group, apart) for group in chosen]
+    found = [_setting(runs.store, group, chosen) for group in chosen]
     return found, f"{left_out} runs of {len(groups) - len(chosen)} other settings are not shown." if left_out else ""
 
 
-def _setting(store: Store, rows: Sequence[Row], apart: Sequence[str]) -> NetworkRuns:
+def _setting(store: Store, rows: Sequence[Row], groups: Sequence[Sequence[Row]]) -> NetworkRuns:
+    """Named by data set and backbone, and by what tells it from other settings of these two."""
     row = rows[0]
+    alike = [one for group in groups for one in group if _network(one) == _network(row)]
+    apart = told_apart(alike, TRAINING)
     words = [_data_set(row), in_words("backbone", row["backbone"])]
     words += [in_words(column, row[column]) for column in apart if row[column] is not None]
     best = (row["best_structure"], row["best_structure_loss"])
@@ -70,6 +71,10 @@ def _run(store: Store, row: Row) -> NetworkRun:
         rank=int((last > _RANK_RTOL * last.max()).sum()),
         rank_paper=int((last > _RANK_PAPER).sum()),
     )
+
+
+def _network(row: Row) -> tuple[str, str]:
+    return row["source"], row["backbone"]
 
 
 def _data_set(row: Row) -> str:

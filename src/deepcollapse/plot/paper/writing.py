@@ -4,17 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepcollapse.plot.files import write_figure
-from deepcollapse.plot.paper.collection import PaperFigure
+from deepcollapse.plot.paper.collection import PaperFigure, SkippedFigure
 
 __all__ = ["write_paper_figures"]
 
 
-def write_paper_figures(folder: Path, figures: Sequence[PaperFigure]) -> dict[str, tuple[Path, Path]]:
+def write_paper_figures(folder: Path, found: Sequence[PaperFigure | SkippedFigure]) -> dict[str, tuple[Path, Path]]:
     """Write each figure as PDF and PNG, and ``captions.md``; the folder is made if missing.
+
+    Args:
+        folder: of the figures.
+        found: what ``paper_figures`` gives; skipped ones are not written.
 
     Returns:
         Number of the figure -> its two files.
     """
+    figures = [figure for figure in found if isinstance(figure, PaperFigure)]
     written = {figure.number: write_figure(folder, figure.name, figure.figure) for figure in figures}
     lines = [f"**Figure {figure.number}.** {figure.caption}" for figure in figures]
     if lines:
