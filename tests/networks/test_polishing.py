@@ -1,6 +1,7 @@
 """Polishing: descent of the feature model from a network's endpoint, against autograd, structures and plain descent."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 from deepcollapse.curvature import dense_hessian, flatten
 from deepcollapse.curvature.hessian import unflatten
 from deepcollapse.errors import InvalidInputError, TooLargeError
-from deepcollapse.networks.merged_samples import compressed, merged_samples, single_samples
+from deepcollapse.networks import kinks
+from deepcollapse.networks import rest as rest_module
+from deepcollapse.networks.merged_samples import MergedSamples, compressed, merged_samples, single_samples
 from deepcollapse.networks.polishing import polish
+from deepcollapse.networks.rest import Rest
 from deepcollapse.ufm import (
     Factors,
     Problem,
@@ -282,6 +286,37 @@ def test_an_end_at_kinks_is_named_so_and_lets_no_direction_descend(classes: int,
     for _ in range(50):
         moved = tuple(factor + step * rng.standard_normal(factor.shape) for factor in found.factors)
         assert regularised_loss(moved, problem) >= found.loss - 100 * step**2
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_no_stage_ends_higher_though_the_way_along_kinks_can_rise(activation: str, monkeypatch: pytest.MonkeyPatch):
+    problem = Problem(classes=4, layers=3, width=5, activation=activation, decay=2.0**-9)
+    stages: list[float] = []
+    way: list[float] = []
+
+    def watched(stage: Callable[..., Rest]) -> Callable[..., Rest]:
+        def step(here: Rest, **options: float) -> Rest:
+            there = stage(here, **options)
+            stages.append(there.value / here.value - 1.0)
+            return there
+
+        return step
+
+    def held(model: MergedSamples, factors: Factors, bends: kinks.Bends) -> object:
+        way.append(model.value_and_gradient(factors)[0])
+        return hold(model, factors, bends)
+
+    for name in ("_leg", "_newton", "_joined", "_at_kinks"):
+        monkeypatch.setattr(f"deepcollapse.networks.rest.{name}", watched(getattr(rest_module, name)))
+    hold = kinks._held
+    monkeypatch.setattr("deepcollapse.networks.kinks._held", held)
+    found = polish(start(problem, seed=1, scale=2.0), problem)
+    assert len(stages) > 1
+    assert max(stages) <= 1e-13  # rounding of ten losses
+    assert found.loss <= found.start_loss
+    # the control: along the kinks themselves F does rise
+    assert bool(way) == (activation == "relu")
+    assert max((after / before - 1.0 for before, after in pairwise(way)), default=1.0) > 1e-7
 
 
 def test_an_unfinished_end_near_kinks_is_told_from_one_at_kinks():

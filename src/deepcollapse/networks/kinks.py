@@ -89,7 +89,8 @@ def along_kinks(model: MergedSamples, factors: Factors, *, value: float, goal: f
     """The critical point at kinks that descent along them reaches from near by; None if none, or above F's value.
 
     The kinks are guessed from small inputs. Steps are Newton's within a trust region; each ends with inputs back at 0.
-    Inputs whose multiplier leaves [0, 1] are let go, and those that a failed step made change sign are held.
+    Inputs whose multiplier leaves [0, 1] are let go, and those that a failed step made change sign are held. Letting go
+    and holding can raise F on the way; only the end is held against ``value``.
 
     Args:
         model: the samples.

@@ -88,18 +88,18 @@ def polish(
 ) -> Polished:
     """Let the features of a trained network go free, and descend to the feature model's critical point nearby.
 
-    Nearby means: reached on a way on which F never rises. It begins with what descent can do at once without moving
-    the class-mean logits. Linear heads (and L = 1): all features of a class go to their mean (``merged_samples``),
-    then all factors to the at most min(d, K) dimensions that the means reach (``compressed``); 2 K r + (L-1) r^2
-    numbers are left, whatever N and d. ReLU heads: samples of a class that switch on the same hidden units go to their
-    mean, again whenever more of them do, and whole classes where F is seen to fall all the way. Then L-BFGS, which sees
-    F at finitely many points of its way only, and Newton's method (``rest``), in coordinates in which all decays are
-    equal. Gradient norm and loss at the end are those of the unreduced model.
+    Nearby means: reached in stages, none of which ends at a higher F than it began with (``rest``). They begin with
+    what descent can do at once without moving the class-mean logits. Linear heads (and L = 1): all features of a class
+    go to their mean (``merged_samples``), then all factors to the at most min(d, K) dimensions that the means reach
+    (``compressed``); 2 K r + (L-1) r^2 numbers are left, whatever N and d. ReLU heads: samples of a class that switch
+    on the same hidden units go to their mean, again whenever more of them do, and whole classes where F is seen to fall
+    all the way. Then L-BFGS, which sees F at finitely many points of its way only, and Newton's method, in coordinates
+    in which all decays are equal. Gradient norm and loss at the end are those of the unreduced model.
 
     Descent that starts on the way into a saddle, such as an exactly symmetric network, ends there: see ``stable``.
     Minima of ReLU heads often lie at kinks, where hidden inputs are 0 and F has no gradient. Descent then goes on along
-    them (``along_kinks``, while there are few enough), and the explanation gives the least generalised gradient; such
-    an end does not count as converged.
+    them (``along_kinks``, while there are few enough; on the way there F can rise for a while), and the explanation
+    gives the least generalised gradient; such an end does not count as converged.
 
     Args:
         factors: H_1 and W_1, ..., W_L, as ``Network.factors`` reads them.

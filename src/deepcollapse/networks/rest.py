@@ -61,8 +61,10 @@ def rest(
 ) -> Rest:
     """Descend until the relative gradient norm is at most the tolerance, the steps are used up, or nothing is gained.
 
-    F never rises, up to rounding. L-BFGS stops where differences of F drown in rounding, at a relative gradient near
-    1e-8; Newton's method goes on from there. Its directions come from truncated conjugate gradients, which end at
+    No stage ends at a higher F than it began with, up to rounding: a round of L-BFGS, a Newton step, columns that join,
+    a round along kinks. Within a round along kinks F can rise, where inputs are pushed off 0 or brought back to it; a
+    round that ends higher is dropped. L-BFGS stops where differences of F drown in rounding, at a relative gradient
+    near 1e-8; Newton's method goes on from there. Its directions come from truncated conjugate gradients, which end at
     negative curvature: they always descend, and are not drawn to saddles. Columns that may join do so between rounds.
 
     Args:
