@@ -11,7 +11,15 @@ TINY = ["data.per_class=10", "backbone.hidden=[8]", "head.width=10", "decay.feat
 TINY += ["descent.steps_max=40", "descent.looks=3", "analysis.layers=false"]
 
 
-def test_a_run_leaves_its_folder_and_its_summary(tmp_path: Path, capsys: pytest.CaptureFixture):
+@pytest.fixture
+def without_page(monkeypatch: pytest.MonkeyPatch):
+    """Figures take longer than these runs; one test writes them."""
+    monkeypatch.setattr("deepcollapse.cli.train.write_run", lambda folder, _: folder / "index.html")
+
+
+def test_a_run_leaves_its_folder_and_its_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture, request: pytest.FixtureRequest
+):
     folder = tmp_path / "run"
     assert run(["train", "digits", *TINY, "--out", str(folder), "--json"]) == 0
     captured = capsys.readouterr()
@@ -22,6 +30,7 @@ def test_a_run_leaves_its_folder_and_its_summary(tmp_path: Path, capsys: pytest.
     assert files == {
         "arrays.safetensors", "checkpoints", "figures", "index.html", "looks.jsonl", "spec.json", "summary.json"
     }  # fmt: skip
+    request.getfixturevalue("without_page")
     assert run(["train", "digits", *TINY, "--out", str(folder)]) == 0
     text = capsys.readouterr().out
     assert text.startswith("digits, MLP, linear head of 3 layers: not converged after 40 updates (40 epochs")
@@ -30,17 +39,27 @@ def test_a_run_leaves_its_folder_and_its_summary(tmp_path: Path, capsys: pytest.
     assert f"Report: {folder / 'index.html'}" in text
 
 
+@pytest.mark.usefixtures("without_page")
 def test_the_default_folder_has_the_name_of_the_specification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     assert run(["train", "digits", *TINY, "analysis.polish=false"]) == 0
     assert (tmp_path / "runs" / "digits" / "summary.json").exists()
 
 
+@pytest.mark.usefixtures("without_page")
 def test_standard_decay_says_that_the_bound_is_an_estimate(tmp_path: Path, capsys: pytest.CaptureFixture):
     standard = "decay={kind='standard', weights=1e-3}"
     tiny = [entry for entry in TINY if "decay" not in entry]
     assert run(["train", "digits", *tiny, standard, "--out", str(tmp_path / "run")]) == 0
     assert "Under standard decay the bound is an estimate" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("without_page")
+def test_a_head_too_narrow_to_collapse_says_why_there_is_no_bound(tmp_path: Path, capsys: pytest.CaptureFixture):
+    assert run(["train", "digits", *TINY, "head.width=8", "--out", str(tmp_path / "run")]) == 0
+    text = capsys.readouterr().out
+    assert "no bound, because the head is too narrow to collapse." in text
+    assert "No bound: width: expected features of at least 9 dimensions" in text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Images as specifications name them."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +40,26 @@ def test_draw_imbalance_and_classes(archive: Path):
     assert (few.train.classes, few.train.class_counts, len(few.test.labels)) == (2, (15, 15), 0)
 
 
+@pytest.mark.parametrize("imbalance", [1.0, 2.0])
+def test_gaps_in_labels_are_named_with_the_classes_that_leave_them_out(tmp_path: Path, imbalance: float):
+    images = np.random.default_rng(0).random((30, 4, 4))
+    for used, missing in (((0, 1, 3), 2), ((1, 2, 3), 0), ((0, 1, 2**31 - 1), 2)):  # the last: no list of 2^31 classes
+        np.savez(tmp_path / "gaps.npz", X=images, y=np.repeat(used, 10))
+        data = ImageData(source="file", path=tmp_path / "gaps.npz", per_class=8, imbalance=imbalance)
+        remedy = rf"found none of {missing}; keep those that have some, renumbered from 0, with classes = \[(.*)\]$"
+        with pytest.raises(InvalidInputError, match=remedy) as found:
+            data.split()
+        said = tuple(map(int, re.search(remedy, str(found.value))[1].split(",")))
+        split = replace(data, classes=said).split()
+        assert (said, split.train.classes) == (used, 3)
+        np.testing.assert_array_equal(np.unique(split.train.labels), [0, 1, 2])
+    np.savez(tmp_path / "gaps.npz", X=np.zeros((200, 2, 2)), y=np.arange(200) * 2)
+    with pytest.raises(InvalidInputError, match=r"0 to 398, but found none of 1; renumber the labels without gaps$"):
+        ImageData(source="file", path=tmp_path / "gaps.npz").split()
+
+
 def test_imbalance_needs_a_size(archive: Path):
-    with pytest.raises(InvalidInputError, match=r"data.per_class: expected the size of the largest class beside imbal"):
+    with pytest.raises(InvalidInputError, match=r"data: per_class: expected the size of the largest class beside imb"):
         ImageData(source="file", path=archive, imbalance=2.0).split()
 
 

@@ -91,6 +91,8 @@ def test_a_file(tmp_path: Path):
         ("head.gain=0", r"^head.gain: expected greater than 0, but found 0"),
         ("head.gain=inf", r"^head.gain: expected a finite number, but found inf"),
         ("analysis.noise=[0.1, -1]", r"^analysis.noise.1: expected greater than or equal to 0, but found -1"),
+        ("analysis.noise=[1e300]", r"^analysis.noise.0: expected less than or equal to 1000000, but found 1e\+300"),
+        ("data.per_class=0", r"^data.per_class: expected greater than or equal to 1, but found 0"),
         ("analysis.noise=[nan]", r"^analysis.noise.0: expected a finite number, but found nan"),
         ("data.imbalance=nan", r"^data.imbalance: expected a finite number, but found nan"),
         ("data.imbalance=0.5", r"^data.imbalance: expected greater than or equal to 1, but found 0.5"),

@@ -200,7 +200,7 @@ def test_renumbered_classes(seed: int):
         ),
         (
             lambda: class_rows(np.array([0, 1]), [0, 1]),
-            r"sizes: expected 1 to 1 for class 0, .* but found 0; change it",
+            r"sizes: expected 1 to 1 for class 0, .* but found 0; change per_class",
         ),
         (lambda: renumbered(np.array([0, 1]), [1]), r"classes: expected at least two different ones, but found \[1\]"),
         (lambda: renumbered(np.array([0, 1]), [1, 1]), r"classes: expected at least two different ones, .* \[1, 1\]"),

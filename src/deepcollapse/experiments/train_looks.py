@@ -12,6 +12,7 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.train_spec import Analysis
 from deepcollapse.networks import LabelledImages, Network, Split
 from deepcollapse.networks.network import EVALUATION_PIECE
+from deepcollapse.networks.replacing import replace_file
 from deepcollapse.observe import Measurement, measure
 
 __all__ = ["Looks", "accuracy_under_noise", "measured_layers"]
@@ -55,9 +56,7 @@ class Looks:
         self.rows[step] = row
         if self.file:
             text = "".join(json.dumps(self.rows[at]) + "\n" for at in sorted(self.rows))
-            part = self.file.with_name(self.file.name + ".part")
-            part.write_text(text, encoding="utf-8")
-            part.replace(self.file)
+            replace_file(self.file, text.encode())
 
 
 def measured_layers(network: Network, data: LabelledImages) -> Measurement:
@@ -106,7 +105,7 @@ def _read(file: Path) -> dict[int, dict]:
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         return {int(row["step"]): row for row in rows}
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise InvalidInputError(
             f"looks: expected one JSON document per line, but found {file} damaged ({error}); delete the run's folder"
         ) from None

@@ -51,7 +51,7 @@ class Analysis:
     """
 
     layers: bool = True
-    noise: tuple[Annotated[float, Field(ge=0)], ...] = (0.1, 0.3, 1.0)
+    noise: tuple[Annotated[float, Field(ge=0, le=1e6)], ...] = (0.1, 0.3, 1.0)
     polish: bool = True
 
 

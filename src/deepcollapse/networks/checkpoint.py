@@ -1,7 +1,6 @@
 """Checkpoints of a run: tensors as safetensors, the rest as JSON; complete or absent, whenever the run is killed."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import load, save
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.network import Network
+from deepcollapse.networks.replacing import replace_file
 
 __all__ = ["BEST", "MODEL", "Checkpoints", "load_best", "read_checkpoint", "restore_network", "write_checkpoint"]
 
@@ -59,12 +59,17 @@ def write_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], values: dic
         folder: made where it is missing.
         tensors: any device and layout.
         values: ready for JSON, with the whole number "step".
+
+    Raises:
+        WritingError: the disk refused; the old checkpoint stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{values['step']}{'-end' if values.get('finished') else ''}.safetensors"
-    _replace(folder / name, save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}))
+    replace_file(
+        folder / name, save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})
+    )
     index = {"version": _VERSION, "tensors": name, "values": values}
-    _replace(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
+    replace_file(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
     for old in folder.glob("step-*.safetensors*"):
         if old.name != name:
             old.unlink(missing_ok=True)
@@ -130,18 +135,3 @@ def load_best(folder: Path, network: Network) -> int:
 
 def _shape(tensors: dict[str, torch.Tensor], key: str) -> torch.Size | None:
     return tensors[key].shape if key in tensors else None
-
-
-def _replace(file: Path, content: bytes) -> None:
-    beside = file.with_name(file.name + ".part")
-    with beside.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(file)
-    if os.name == "posix":  # a rename is only on the disk once the folder is
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

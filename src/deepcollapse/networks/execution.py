@@ -1,7 +1,7 @@
 """How the passes of training are executed: memory format and mixed precision, and the randomness inside them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,11 +45,20 @@ class Execution:
             network.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def features(self, network: Network, images: Float[torch.Tensor, "p *shape"]) -> Float[torch.Tensor, "p d"]:
-        """Of a piece, in the head's dtype."""
-        if self.autocast is None:
-            return network.backbone(images)
-        with torch.autocast(images.device.type, dtype=torch.bfloat16):
-            features = network.backbone(images)
+        """Of a piece, in the head's dtype.
+
+        Raises:
+            InvalidInputError: the backbone does not take so few images: a BatchNorm with a single value per channel.
+        """
+        mixed = torch.autocast(images.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+        try:
+            with mixed:
+                features = network.backbone(images)
+        except ValueError as error:
+            raise InvalidInputError(
+                f"backbone: expected it to train on pieces of {len(images)} images, but found: {error}; raise "
+                "batches.size or batches.piece"
+            ) from error
         return features.to(network.head.weights[0].dtype)
 
 

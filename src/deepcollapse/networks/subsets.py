@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.images import LabelledImages, Split
 
-__all__ = ["class_rows", "class_sizes", "class_split", "long_tail", "normalised", "renumbered"]
+__all__ = ["all_classes", "class_rows", "class_sizes", "class_split", "long_tail", "normalised", "renumbered"]
+
+_NAMED = 100  # classes that an error lists
 
 
 def class_rows(
@@ -38,7 +40,8 @@ def class_rows(
     for label, (size, count) in enumerate(zip(sizes, counts.tolist(), strict=True)):
         if not 1 <= size <= count:
             raise InvalidInputError(
-                f"sizes: expected 1 to {count} for class {label}, which has as many images, but found {size}; change it"
+                f"sizes: expected 1 to {count} for class {label}, which has as many images, but found {size}; change "
+                "per_class"
             )
         rows = np.flatnonzero(labels == label)
         chosen.append(np.sort(generator.permutation(rows)[:size]) if generator else rows[:size])
@@ -90,20 +93,40 @@ def class_split(
         generator: draws the training images; None takes the first of each class.
 
     Raises:
-        InvalidInputError: more images asked for than there are, fewer than one, or classes that are none.
+        InvalidInputError: more images asked for than there are, fewer than one, classes that are none, or labels with
+            gaps where no classes are named.
 
     >>> images = LabelledImages(np.arange(5.0)[:, None], np.array([1, 0, 1, 0, 1]), 2)
     >>> split = class_split(images, 2)
     >>> split.train.images[:, 0], split.test.labels
     (array([1., 3., 0., 2.]), array([1]))
     """
-    rows, labels = renumbered(source.labels, range(source.classes) if classes is None else classes)
+    kept = all_classes(source) if classes is None else classes
+    rows, labels = renumbered(source.labels, kept)
     chosen = class_rows(labels, class_sizes(per_class, labels), generator=generator)
     rest = np.setdiff1d(np.arange(len(labels)), chosen)
-    size = source.classes if classes is None else len(classes)
     return Split(
-        LabelledImages(source.images[rows[chosen]], labels[chosen], size),
-        LabelledImages(source.images[rows[rest]], labels[rest], size),
+        LabelledImages(source.images[rows[chosen]], labels[chosen], len(kept)),
+        LabelledImages(source.images[rows[rest]], labels[rest], len(kept)),
+    )
+
+
+def all_classes(source: LabelledImages) -> range:
+    """Labels 0 to K - 1, each of which has images.
+
+    Raises:
+        InvalidInputError: there are labels without images; it says how to leave them out.
+    """
+    found = np.unique(source.labels)
+    if len(found) == source.classes:
+        return range(source.classes)
+    missing = next(label for label, there in enumerate([*found.tolist(), source.classes]) if label != there)
+    if len(found) > _NAMED:
+        remedy = "renumber the labels without gaps"
+    else:
+        remedy = f"keep those that have some, renumbered from 0, with classes = {found.tolist()}"
+    raise InvalidInputError(
+        f"labels: expected images of every class 0 to {source.classes - 1}, but found none of {missing}; {remedy}"
     )
 
 
@@ -146,7 +169,8 @@ def normalised(split: Split) -> Split:
     flat = np.flatnonzero(deviation.ravel() <= 1e-7 * np.abs(mean).ravel())  # float32 rounding
     if flat.size:
         raise InvalidInputError(
-            f"images: expected channels that vary, but found channel {flat[0]} constant; leave the images as they are"
+            f"images: expected channels that vary, but found channel {flat[0]} constant; leave the images as they are "
+            "(normalised = false)"
         )
     return Split(_scaled(split.train, mean, deviation), _scaled(split.test, mean, deviation))
 

@@ -11,32 +11,31 @@ from jaxtyping import Float, Int, Shaped
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.linalg.rank import numerical_rank
+from deepcollapse.networks.collapse_width import collapse_rank, too_narrow
+from deepcollapse.networks.resemblance import resembled_structure
 from deepcollapse.ufm import (
     Factors,
     Problem,
-    Structure,
     collapse,
     factor_shapes,
     read_factors,
     regularised_loss,
     structures,
 )
-from deepcollapse.ufm.permutation import aligned
 
-__all__ = ["HeadKind", "HeadVerdict", "Ranks", "head_verdict", "measure_head", "resembled_structure"]
+__all__ = ["HeadKind", "HeadVerdict", "Ranks", "head_verdict", "measure_head"]
 
 HeadKind = Literal["dnc", "low rank", "intermediate", "zero"]
 
 PAPER_TOLERANCE = 1e-6
 SCALE_FREE_TOLERANCE = 1e-3
-SHAPE_TOLERANCE = 0.1  # structures of ten classes are at least three times as far from each other
 BALANCE_TOLERANCE = 0.1  # random weights are at 0.7 and above, trained ones fall to 1e-4 and below
 SPREAD_TOLERANCE = 0.25  # a sixteenth of the squared norm within classes
 
 Entries = Shaped[np.ndarray, "..."] | Shaped[torch.Tensor, "..."]
 
 _ROUNDING = 1e-12  # relative, of losses
-_COARSENESS = (0.01, 0.03, 0.1, 0.25)
+_COLLAPSE = {"ce": "simplex", "mse": "orthogonal-frame"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,15 @@ class HeadVerdict:
         objective: F at the factors.
         dnc_bound: least loss of deep neural collapse in the linear model; it bounds that of ReLU heads from below too.
             Where classes differ in size collapse has no closed form, and this is the loss of the simplex at its best
-            scale: something to compare with, not a bound.
+            scale: something to compare with, not a bound. None where the head is too narrow to collapse
+            (``too_narrow``): collapse is then out of its reach at any loss, and being below that of wider heads would
+            say what its width can do, not what training prefers.
         below_bound: whether the objective is below it: then the network is better than any collapsed one. Above it
-            little follows, because features may be unable to collapse.
+            little follows, because features may be unable to collapse. None without a bound.
+        undefined: why there is no bound; None where there is one.
         best_structure: name and
-        best_structure_loss: loss of the best named structure of the linear model; points without a name can be lower.
+        best_structure_loss: loss of the best named structure of the linear model at the head's width; points without a
+            name can be lower.
         logits: class-mean logits, K x K.
         singular_values: of the class-mean logits, non-increasing.
         ranks: how many of them count.
@@ -93,8 +96,9 @@ class HeadVerdict:
     kind: HeadKind
     sentence: str
     objective: float
-    dnc_bound: float
-    below_bound: bool
+    dnc_bound: float | None
+    below_bound: bool | None
+    undefined: str | None
     best_structure: str
     best_structure_loss: float
     logits: Float[np.ndarray, "K K"]
@@ -190,7 +194,8 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     linear = problem.replace(activation="linear")
     loss = _finite_loss(factors, problem)
     reading = read_factors(factors, problem)
-    collapsed = collapse(linear)
+    undefined = too_narrow(problem, widths=tuple(weight.shape[1] for weight in given[1:]))
+    bound = None if undefined else collapse(linear).loss
     narrowest = min(len(given[0]), *(weight.shape[1] for weight in given[1:]))
     known = tuple(candidate for candidate in structures(linear) if candidate.rank <= narrowest)
     values = np.linalg.svd(reading.logits, compute_uv=False)
@@ -201,16 +206,17 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     if structure == "zero":
         kind = "zero"
     elif weight_imbalance <= BALANCE_TOLERANCE:
-        if ranks.scale_free < collapsed.rank:
+        if ranks.scale_free < collapse_rank(problem):
             kind = "low rank"
-        elif structure == collapsed.name and reading.within_class <= SPREAD_TOLERANCE:
+        elif bound is not None and structure == _COLLAPSE[problem.loss] and reading.within_class <= SPREAD_TOLERANCE:
             kind = "dnc"
     return HeadVerdict(
         kind=kind,
-        sentence=f"{_what(kind, ranks.scale_free, collapsed)} {_against(loss, collapsed, problem)} {_shape(structure)}",
+        sentence=f"{_what(kind, ranks.scale_free, problem)} {_against(loss, bound, problem)} {_shape(structure)}",
         objective=loss,
-        dnc_bound=collapsed.loss,
-        below_bound=loss < collapsed.loss * (1.0 - _ROUNDING),
+        dnc_bound=bound,
+        below_bound=None if bound is None else loss < bound * (1.0 - _ROUNDING),
+        undefined=undefined,
         best_structure=known[0].name,
         best_structure_loss=known[0].loss,
         logits=reading.logits,
@@ -222,37 +228,6 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
         imbalance=reading.imbalance,
         weight_imbalance=weight_imbalance,
     )
-
-
-def resembled_structure(
-    logits: Float[np.ndarray, "K K"], candidates: tuple[Structure, ...], *, rtol: float = SHAPE_TOLERANCE
-) -> str | None:
-    """Name of the candidate whose logits are nearest at equal norm, up to a class permutation; None if none is near.
-
-    Near is a distance of at most ``rtol`` times the norm, with no entry off by a quarter of the candidate's largest.
-    Classes are matched at several coarsenesses, because one above the gaps between a structure's values cannot tell
-    them apart, and one below the deviation finds no match.
-    Logits with at most ``rtol`` times the norm of every candidate are "zero".
-
-    >>> problem = Problem(classes=6, layers=2)
-    >>> resembled_structure(np.kron(np.eye(3), [[1.0, -0.9], [-0.9, 1.0]]), structures(problem))
-    'paired'
-    """
-    shapes = {known.name: known.logits for known in candidates if known.rank > 0}
-    size = float(np.linalg.norm(logits))
-    if size <= rtol * min((float(np.linalg.norm(shape)) for shape in shapes.values()), default=0.0):
-        return "zero"
-    if not shapes:
-        return None
-    distances = {name: _distance(logits / size, shape / np.linalg.norm(shape)) for name, shape in shapes.items()}
-    nearest = min(distances, key=lambda name: distances[name])
-    return nearest if distances[nearest] <= rtol else None
-
-
-def _distance(logits: Float[np.ndarray, "K K"], shape: Float[np.ndarray, "K K"]) -> float:
-    orders = (aligned(logits, shape, rtol=rtol) for rtol in _COARSENESS)
-    found = [np.linalg.norm(logits[np.ix_(order, order)] - shape) for order in orders if order is not None]
-    return float(min(found, default=np.inf))
 
 
 def _finite_loss(factors: Factors, problem: Problem) -> float:
@@ -278,24 +253,27 @@ def _weight_imbalance(weights: Factors, problem: Problem) -> float:
     return residual / size if size > 0 else 0.0
 
 
-def _what(kind: HeadKind, rank: int, collapsed: Structure) -> str:
-    counted = f"{rank} singular value{'s' * (rank != 1)} of the class-mean logits, where collapse has {collapsed.rank}"
+def _what(kind: HeadKind, rank: int, problem: Problem) -> str:
+    has = f"where collapse has {collapse_rank(problem)}"
+    counted = f"{rank} singular value{'s' * (rank != 1)} of the class-mean logits, {has}"
     return {
-        "zero": "The head has collapsed to zero logits.",
+        "zero": "The logits are zero, or next to it.",
         "dnc": f"Deep neural collapse: {counted}.",
         "low rank": f"A low-rank solution: {counted}.",
         "intermediate": f"Neither collapse nor a low-rank solution: {counted}.",
     }[kind]
 
 
-def _against(loss: float, collapsed: Structure, problem: Problem) -> str:
-    share = loss / collapsed.loss - 1.0
+def _against(loss: float, bound: float | None, problem: Problem) -> str:
+    if bound is None:
+        return f"Its objective is {loss:.6g}; no bound, because the head is too narrow to collapse."
+    share = loss / bound - 1.0
     side = f"is {abs(share):.2%} {'above' if share > 0 else 'below'}" if share < 1 else f"is {share + 1:.3g} times"
     side = "equals" if abs(share) <= _ROUNDING else side
-    bound = (
+    what = (
         "the bound" if problem.balanced else "the simplex at its best scale, which under class imbalance is no bound:"
     )
-    return f"Its objective {loss:.6g} {side} {bound} {collapsed.loss:.6g}."
+    return f"Its objective {loss:.6g} {side} {what} {bound:.6g}."
 
 
 def _shape(structure: str | None) -> str:
