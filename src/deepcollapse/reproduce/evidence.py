@@ -1,47 +1,60 @@
 """The runs of a plan that a claim rests on: what they gave, what failed, what is not done yet."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from deepcollapse.store import PlanRecord, Store
 
-__all__ = ["Evidence", "PartEvidence", "evidence"]
+__all__ = ["Evidence", "PartEvidence", "StoredDocuments", "evidence"]
 
 _CLASS = re.compile(r"^[\w.]+(Error|Exception|Interrupt): ")
 
 
-@dataclass(frozen=True)  # without slots: documents are read when a claim asks for them, and once
+@dataclass(frozen=True, slots=True)
+class StoredDocuments(Sequence[Mapping[str, Any]]):
+    """Results of runs, each read when it is asked for.
+
+    Attributes:
+        store: that holds the runs.
+        ids: of the runs.
+    """
+
+    store: Store
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, place: int) -> Mapping[str, Any]:  # type: ignore[override]
+        return self.store.run(self.ids[place]).document
+
+
+@dataclass(frozen=True, slots=True)
 class PartEvidence:
     """One part of the plan.
 
     Attributes:
         name: of the part.
         rows: of its finished runs, by run in the plan's order; the column ``run`` is the run's id.
+        documents: results of its finished runs, in the same order.
         done: ids of finished runs.
         failed: last error line of the others that ended in an error, by id.
         pending: ids of runs that are not done.
-        store: that holds the runs; None if rows are all there is.
     """
 
     name: str
-    rows: tuple[Mapping[str, Any], ...]
+    rows: Sequence[Mapping[str, Any]] = ()
+    documents: Sequence[Mapping[str, Any]] = ()
     done: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
-    store: Store | None = None
 
     @property
     def total(self) -> int:
         """Runs that the plan wants."""
         return len(self.done) + len(self.failed) + len(self.pending)
-
-    @cached_property
-    def documents(self) -> tuple[Mapping[str, Any], ...]:
-        """Results of the finished runs, in the order of ``done``."""
-        return () if self.store is None else tuple(self.store.run(id).document for id in self.done)
 
     def gap(self) -> str | None:
         """Why the part is not complete; None if it is."""
@@ -90,17 +103,15 @@ def evidence(store: Store, plan: PlanRecord, *, size: str) -> Evidence:
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for row in store.table({run.id for run in plan.runs} & done).to_pylist():
         rows.setdefault(row["run"], []).append(row)
-    return Evidence(
-        size,
-        {
-            name: PartEvidence(
-                name=name,
-                rows=tuple(row for id in wanted for row in rows.get(id, [])),
-                done=tuple(id for id in wanted if id in done),
-                failed={id: errors[id] for id in wanted if id in errors},
-                pending=tuple(id for id in wanted if id not in done and id not in errors),
-                store=store,
-            )
-            for name, wanted in ids.items()
-        },
-    )
+    parts = {}
+    for name, wanted in ids.items():
+        finished = tuple(id for id in wanted if id in done)
+        parts[name] = PartEvidence(
+            name=name,
+            rows=[row for id in finished for row in rows.get(id, [])],
+            documents=StoredDocuments(store, finished),
+            done=finished,
+            failed={id: errors[id] for id in wanted if id in errors},
+            pending=tuple(id for id in wanted if id not in done and id not in errors),
+        )
+    return Evidence(size, parts)

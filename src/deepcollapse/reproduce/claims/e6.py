@@ -1,10 +1,17 @@
 """E6: low rank and no simplex also under standard weight decay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepcollapse.reproduce.claim import Claim
-from deepcollapse.reproduce.claims.networks import learned, network_numbers, setting_conditions, told, trained_rows
+from deepcollapse.reproduce.claims.networks import (
+    learned,
+    low_rank,
+    network_numbers,
+    setting_conditions,
+    told,
+    trained_rows,
+)
 from deepcollapse.reproduce.evidence import Evidence
 from deepcollapse.reproduce.verdict import Judgement, judged, out_of_reach
 
@@ -18,29 +25,35 @@ def _judge(found: Evidence) -> Judgement:
     rows = trained_rows(found, _PARTS)
     fitted = [row for row in rows if learned(row)]
     ours, numbers = "; ".join(map(told, rows)) + ".", {"runs": network_numbers(rows)}
-    if not fitted:
-        return out_of_reach("no run learned its training images", ours=ours, numbers=numbers)
+    decided = [row for row in fitted if low_rank(row, "rank") is not None]
+    if not decided:
+        reason = "every run was cut off at full rank" if fitted else "no run learned its training images"
+        return out_of_reach(reason, ours=ours, numbers=numbers)
     return judged(
         {
-            "every rank is below that of DNC": all(row["rank"] < row["classes"] - 1 for row in fitted),
-            "no class-mean logits are a simplex": all(row["structure"] not in ("simplex", "dnc") for row in fitted),
+            "every rank (above 1e-3 of the largest) is below that of DNC": all(
+                low_rank(row, "rank") for row in decided
+            ),
+            "no class-mean logits are a simplex": all(row["structure"] not in ("simplex", "dnc") for row in decided),
         },
         ours=ours,
         numbers=numbers,
-        conditions=_conditions(found, rows, fitted),
+        conditions=_conditions(found, rows, decided),
     )
 
 
-def _conditions(found: Evidence, rows: list[Mapping[str, Any]], fitted: list[Mapping[str, Any]]) -> list[str]:
-    conditions = setting_conditions(fitted) + found.gaps(_PARTS)
-    decays = sorted({row["decay_weights"] for row in fitted} - {_DECAY})
-    if decays:
-        conditions.append(f"decay {', '.join(f'{decay:g}' for decay in decays)} instead of {_DECAY:g}")
-    rates = sorted({row["rate"] for row in fitted} - {_RATE})
-    if rates:
-        conditions.append(f"learning rate {', '.join(f'{rate:g}' for rate in rates)} instead of {_RATE:g}")
-    missed = [row for row in rows if not learned(row)]
-    conditions += [f"left out, training error {row['train_error']:.2f}: {row['source']}" for row in missed]
+def _conditions(found: Evidence, rows: Sequence[Mapping[str, Any]], decided: Sequence[Mapping[str, Any]]) -> list[str]:
+    conditions = setting_conditions(decided) + found.gaps(_PARTS)
+    for name, text, papers in (("decay_weights", "decay", _DECAY), ("rate", "learning rate", _RATE)):
+        others = sorted({row[name] for row in decided} - {papers})
+        if others:
+            conditions.append(f"{text} {', '.join(f'{value:g}' for value in others)} instead of {papers:g}")
+    missed = [row for row in rows if row not in decided]
+    conditions += [
+        f"left out: {row['source']}, "
+        + ("cut off at full rank" if learned(row) else f"training error {row['train_error']:.2f}")
+        for row in missed
+    ]
     return conditions
 
 

@@ -1,6 +1,6 @@
 """T1: no collapsed point is a global minimum for K >= 4, L >= 3 or K >= 6, L = 2."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deepcollapse.reproduce.claim import Claim
@@ -44,7 +44,7 @@ def _judge(found: Evidence) -> Judgement:
     )
 
 
-def _documents(found: Evidence, name: str) -> tuple[Mapping[str, Any], ...]:
+def _documents(found: Evidence, name: str) -> Sequence[Mapping[str, Any]]:
     part = found.part(name)
     return part.documents if part else ()
 

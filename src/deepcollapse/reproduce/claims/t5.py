@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from scipy.stats import spearmanr
+import numpy as np
+from scipy.stats import rankdata
 
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.ends import Ends, ends_by, points, quoted
@@ -58,7 +59,7 @@ def _rates(ends: Sequence[Ends], ratios: Mapping[int, Mapping[str, float]]) -> d
         "rates": shares,
         "intervals": [point.dnc.interval for point in shared],
         "exact_ratios": exact,
-        "rank_correlation": float(spearmanr(exact, shares)[0]) if varied else None,
+        "rank_correlation": float(np.corrcoef(rankdata(exact), rankdata(shares))[0, 1]) if varied else None,
     }
 
 
