@@ -8,14 +8,20 @@ machines.
 import contextlib
 import doctest
 import io
+import itertools
+import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import matplotlib
 import pytest
 
 from deepcollapse.cli.app import app
+from deepcollapse.store import Store
+from deepcollapse.store.layout import FOLDERS
+from deepcollapse.sweep import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -82,13 +88,99 @@ def test_numbers_that_differ_are_told_apart():
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=name)
 def test_commands_of_a_page_can_be_typed(page: Path):
-    for line in command_lines(page):
-        words = shlex.split(line, comments=True)[1:]
-        if words and words[0] != "--help":
+    for words in typed(page):
+        if words[0] != "--help":
             app.parse_args(words, exit_on_error=False, print_error=False)
 
 
-def command_lines(page: Path) -> list[str]:
-    """Lines that begin with the program, without what the shell does with their output."""
-    text = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
-    return [re.split(r" [|>] | && ", line)[0] for line in text.splitlines() if line.startswith("deepcollapse")]
+def typed(page: Path) -> list[list[str]]:
+    """The arguments of each line that begins with the program, without what the shell does with the output."""
+    text = "\n" + "\n".join(blocks(page, "sh"))
+    found = []
+    for command in re.split(r"\n(?=\S)", text.replace("\\\n", " ")):
+        if command.startswith("deepcollapse "):
+            words = shlex.shlex(command, posix=True, punctuation_chars=True)
+            words.whitespace_split = True
+            found.append(list(itertools.takewhile(lambda word: word not in {"|", ">", "&&"}, words))[1:])
+    return found
+
+
+@pytest.mark.parametrize("page", ["sweeps.md", "reference/runs.md"])
+def test_the_plans_of_a_page_can_be_run(page: str):
+    plans = [plan(tomllib.loads(text)) for text in blocks(DOCS / page, "toml")]
+    assert plans
+    if page == "sweeps.md":
+        assert [len(found.ids) for found in plans] == [60]
+
+
+def test_the_store_has_the_folders_of_the_page(tmp_path: Path):
+    Store.create(tmp_path / "store")
+    page = (DOCS / "reference" / "runs.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^  (\w+)/", page, re.MULTILINE))
+    assert shown == set(FOLDERS) == {path.name for path in (tmp_path / "store").iterdir() if path.is_dir()}
+
+
+class TestGenerated:
+    """What the pages take from the code when they are built."""
+
+    @pytest.fixture(autouse=True)
+    def extensions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("sphinx")
+        monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+
+    def test_every_key_of_a_document_is_explained(self):
+        import documents
+        import reference_tables
+
+        page = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
+        told = dict(re.findall(r"```\{json-document\} (\w+)\n(.*?)```", page, re.DOTALL))
+        assert set(told) == set(documents.COMMANDS)
+        for command, content in told.items():
+            found = documents.document(command)
+            paths = [path for path, _ in documents.rows(found)]
+            wrong = reference_tables.explained(content.splitlines(), paths, required=found)[1]
+            assert wrong == [], command
+
+    def test_every_column_is_explained(self):
+        import reference_tables
+
+        page = (DOCS / "reference" / "runs.md").read_text(encoding="utf-8")
+        told = dict(re.findall(r"```\{row-columns\} (\w+)\n(.*?)```", page, re.DOTALL))
+        assert set(told) == {"all", "theory", "landscape", "simulate", "train"}
+        for kind, content in told.items():
+            columns = reference_tables.row_columns(kind)
+            assert reference_tables.explained(content.splitlines(), list(columns), required=columns)[1] == [], kind
+
+    def test_a_formula_needs_no_script(self):
+        mathml = pytest.importorskip("mathml").mathml
+        assert "<mfrac>" in mathml(r"\frac12 A\T B", block=True)
+        assert mathml(r"\lVert x\rVert", block=False).count('stretchy="false"') == 2
+
+    def test_results_are_those_of_the_ledger(self, tmp_path: Path):
+        from results_ledger import markdown
+
+        assert "deepcollapse reproduce" in markdown(tmp_path)
+        claim = {"id": "T1", "title": "a | b", "setting": "s", "paper": "p", "ours": "o", "reason": "", "numbers": {}}
+        ledger = {"size": "quick", "plan": "p", "claims": [claim | {"verdict": "reproduced", "runs": ["1"]}]}
+        (tmp_path / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+        found = markdown(tmp_path)
+        assert r"| [T1](#claim-t1) | a \| b | **reproduced** |" in found
+        assert "Conditions" not in found
+
+    def test_docstrings_become_text(self):
+        from docstrings import as_rst
+
+        assert as_rst(["||A||^2 and x_k * y_", "", "Args:", "    a_b: |z|", "", ">>> a * b"]) == [
+            r"\|\|A\|\|^2 and x\_k \* y\_",
+            "",
+            "Args:",
+            r"    a_b: \|z\|",
+            "",
+            ">>> a * b",
+        ]
+
+    def test_commands_are_those_of_the_program(self):
+        import cli_reference
+
+        assert cli_reference.command_names() == [name for name in app if not name.startswith("-")]
+        assert "`--rigorous`" in cli_reference.markdown("theory", level=3)

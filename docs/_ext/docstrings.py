@@ -5,6 +5,7 @@ escapes what reStructuredText would take for markup, makes lists of Markdown tab
 sections of Google's style to napoleon.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ _CODE = re.compile(r"(``.+?``)")
 _SPECIAL = re.compile(r"([\\*|_`])")
 _SECTIONS = {"Args:", "Attributes:", "Raises:", "Returns:", "Yields:"}
 _ENTRY = re.compile(r"^(\s+)([\w*, ]+|\*{0,2}\w+)(:\s)(.*)$")
+_ROW = re.compile(r"^\|.*\|$")
 _RULE = re.compile(r"^\|[-|: ]+\|$")
 
 
@@ -52,15 +54,9 @@ def _escaped(text: str) -> str:
 
 def _without_tables(lines: list[str]) -> Iterator[str]:
     """The lines with each Markdown table as a ``list-table``."""
-    table: list[str] = []
-    for line in [*lines, ""]:
-        if line.strip().startswith("|") and line.strip().endswith("|"):
-            table.append(line.strip())
-            continue
-        if table:
-            yield from _list_table(table)
-            table = []
-        yield line
+    for is_table, group in itertools.groupby(lines, lambda line: bool(_ROW.match(line.strip()))):
+        found = list(group)
+        yield from _list_table([line.strip() for line in found]) if is_table else found
 
 
 def _list_table(table: list[str]) -> Iterator[str]:
@@ -74,12 +70,24 @@ def _list_table(table: list[str]) -> Iterator[str]:
     yield ""
 
 
-def _process(_app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+_SENTENCES = ("property", "attribute", "data")  # of these napoleon takes "what: more" for a type and its meaning
+_kept: dict[str, list[str]] = {}
+
+
+def _before_napoleon(_app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     if name.startswith("deepcollapse"):
         lines[:] = as_rst(lines)
+        if what in _SENTENCES:
+            _kept[name], lines[:] = list(lines), []
+
+
+def _after_napoleon(_app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    if name in _kept:
+        lines[:] = _kept.pop(name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Run before napoleon."""
-    app.connect("autodoc-process-docstring", _process, priority=100)
+    """Run before and after napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", _before_napoleon, priority=100)
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
