@@ -21,7 +21,8 @@ def figures(
         store: folder of the runs.
         out: folder of the figures; made if missing.
         only: numbers separated by commas: 1 to 6 as in the paper, 6b (networks with ReLU heads), T5.
-        plan: whose runs to draw; by default that of the store's ledger, or the only one there is.
+        plan: whose runs to draw; by default each figure takes the first plan that has its runs: that of the store's
+            ledger, then larger reproductions before smaller ones.
         json: write one JSON document to standard output.
     """
     if out is None:

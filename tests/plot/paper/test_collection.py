@@ -29,7 +29,9 @@ def test_a_missing_figure_says_what_makes_it(found, store):
 def test_captions_say_settings_and_whose_data(found):
     for number in ("1", "2", "3", "4", "5", "6"):
         assert f"As in the paper's Figure {number}." in found[number].caption
-        assert found[number].caption.endswith("Data of deepcollapse's own runs; arXiv 2410.23169 published none.")
+        assert found[number].caption.endswith(
+            "Data of deepcollapse's own runs; arXiv 2410.23169 published none. Plan: small."
+        )
     assert (
         "Settings of all its runs: K = 4, L = 2, n = 1, λ = 2⁻⁵, cross-entropy, linear, Gaussian" in found["2"].caption
     )
@@ -88,6 +90,20 @@ def test_unknown_figures_are_refused(store):
         InvalidInputError, match=r"figure: expected some of 1, 2, 3, .*, T5, but found 7; choose from these"
     ):
         paper_figures(store, only=["1", "7"])
+
+
+def test_what_one_plan_lacks_is_taken_from_another(tmp_path):
+    store = filled(tmp_path / "store", {"E2": [simulated()]}, name="reproduction small of E2")
+    filled(tmp_path / "store", {"E1": [simulated()], "E2": [simulated(width=5)]}, name="reproduction quick")
+    first, second, third = paper_figures(store, only=["1", "2", "5"])
+    assert isinstance(first, PaperFigure)
+    assert isinstance(second, PaperFigure)
+    assert (first.plan, second.plan) == ("reproduction quick", "reproduction small of E2")
+    assert isinstance(third, SkippedFigure)
+    assert "E3: expected a part of that name in the plan 'reproduction small of E2'" in third.reason
+    (chosen,) = paper_figures(store, only=["2"], plan="reproduction quick")
+    assert isinstance(chosen, PaperFigure)
+    assert chosen.runs != second.runs
 
 
 def test_a_plan_half_done_is_drawn_and_says_so(tmp_path):

@@ -14,12 +14,12 @@ from deepcollapse.plot.paper.ensembles import (
     relu_runs,
     sweep_curves,
 )
-from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import planned_runs, plans_to_draw
 from deepcollapse.ufm import Problem, collapse, structure
 
 
 def runs_of(store, *parts):
-    return planned_runs(store, chosen_plan(store), parts)
+    return planned_runs(store, plans_to_draw(store)[0], parts)
 
 
 def replaced(runs, rows):

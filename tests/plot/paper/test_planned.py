@@ -5,7 +5,7 @@ import pytest
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.plot.paper import MissingRunsError
-from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import planned_runs, plans_to_draw
 from deepcollapse.store import Store
 from plot.paper.stores import PARTS, do, queued, simulated
 
@@ -29,7 +29,7 @@ def begun(tmp_path):
 
 
 def test_rows_of_a_part_are_in_the_order_of_the_plan(store):
-    runs = planned_runs(store, chosen_plan(store), ("E2",))
+    runs = planned_runs(store, plans_to_draw(store)[0], ("E2",))
     wanted = [(spec["width"], spec["init_scale"]) for spec in PARTS["E2"]]
     assert [(row["width"], row["init_scale"]) for row in runs.rows[::4]] == wanted
     assert {row["part"] for row in runs.rows} == {"E2"}
@@ -38,19 +38,19 @@ def test_rows_of_a_part_are_in_the_order_of_the_plan(store):
 
 
 def test_a_part_is_found_by_the_start_of_its_name(store):
-    runs = planned_runs(store, chosen_plan(store), ("E4", "E5"))
+    runs = planned_runs(store, plans_to_draw(store)[0], ("E4", "E5"))
     assert [row["part"] for row in runs.rows] == ["E4-digits", "E4-digits"]
 
 
 def test_runs_that_are_not_done_are_counted(begun):
-    runs = planned_runs(begun, chosen_plan(begun), ("E2",))  # with E2-wide, without E22 and the audit
+    runs = planned_runs(begun, plans_to_draw(begun)[0], ("E2",))  # with E2-wide, without E22 and the audit
     assert (runs.done, runs.planned, runs.lacking) == (1, 3, ("E2-wide",))
     assert runs.remark == "1 of 3 planned runs are done, none of E2-wide."
     assert [(row["width"], row["init_scale"]) for row in runs.rows] == [(4, 1.0)] * 4
 
 
 def test_what_is_missing_is_named_with_the_command_that_makes_it(begun):
-    plan, path = chosen_plan(begun), re.escape(f"'{begun.path}'")
+    plan, path = plans_to_draw(begun)[0], re.escape(f"'{begun.path}'")
     remedy = f"do them with deepcollapse reproduce --size SIZE --store {path} --only"
     quick, small = remedy.replace("SIZE", "quick"), remedy.replace("SIZE", "small")
     with pytest.raises(MissingRunsError, match=f"E3: expected finished runs, but found 0 of 1 in .*; {quick} E3"):
@@ -61,23 +61,23 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(begun):
         planned_runs(begun, plan, ("E2",)).only(kind="train")
 
 
-def test_the_plan_is_the_named_one_the_ledgers_or_the_only_one(begun):
-    assert chosen_plan(begun).name == "reproduction quick"
-    begun.enqueue("other", queued({"E3": [simulated(decay=2.0**-4)]}), {})
+def test_plans_are_looked_through_from_the_ledgers_to_the_small_ones(begun):
+    for name in ("other", "reproduction small of E3"):
+        begun.enqueue(name, queued({"E3": [simulated(decay=2.0**-4)]}), {})
+    names = ["reproduction small of E3", "reproduction quick", "other"]
+    assert [plan.name for plan in plans_to_draw(begun)] == names
+    assert [plan.name for plan in plans_to_draw(begun, "other")] == ["other"]
     with pytest.raises(
-        InvalidInputError, match=r"plan: expected one plan in .*, but found other, reproduction quick; choose one with"
+        InvalidInputError, match=r"plan: expected one of other, reproduction quick, .* but found 'third'"
     ):
-        chosen_plan(begun)
-    assert chosen_plan(begun, "other").name == "other"
-    with pytest.raises(InvalidInputError, match="plan: expected one of other, reproduction quick, but found 'third'"):
-        chosen_plan(begun, "third")
+        plans_to_draw(begun, "third")
     (begun.path / "ledger.json").write_text(json.dumps({"plan": "other"}))
-    assert chosen_plan(begun).name == "other"
+    assert [plan.name for plan in plans_to_draw(begun)] == ["other", *names[:2]]
     (begun.path / "ledger.json").write_text("{")
     with pytest.raises(InvalidInputError, match=r"ledger: expected JSON in .*ledger\.json, but found it damaged"):
-        chosen_plan(begun)
+        plans_to_draw(begun)
 
 
 def test_a_store_without_a_plan_says_how_to_make_one(tmp_path):
     with pytest.raises(MissingRunsError, match=r"plan: expected a plan in .*; make one with deepcollapse reproduce"):
-        chosen_plan(Store.create(tmp_path / "empty"))
+        plans_to_draw(Store.create(tmp_path / "empty"))

@@ -3,13 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from deepcollapse.plot.paper.planned import chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import planned_runs, plans_to_draw
 from deepcollapse.plot.paper.trained import network_runs
 
 
 @pytest.fixture
 def runs(store):
-    return planned_runs(store, chosen_plan(store), ("E4", "E6"))
+    return planned_runs(store, plans_to_draw(store)[0], ("E4", "E6"))
 
 
 def with_rows(runs, rows):

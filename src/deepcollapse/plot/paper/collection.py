@@ -19,7 +19,7 @@ from deepcollapse.plot.paper.ensembles import (
 )
 from deepcollapse.plot.paper.matrices import endpoints_figure
 from deepcollapse.plot.paper.networks import networks_figure, standard_decay_figure
-from deepcollapse.plot.paper.planned import MissingRunsError, PlannedRuns, chosen_plan, planned_runs
+from deepcollapse.plot.paper.planned import MissingRunsError, PlannedRuns, planned_runs, plans_to_draw
 from deepcollapse.plot.paper.relu import relu_figure
 from deepcollapse.plot.paper.settings import MODEL, SIMULATION, TRAINING, shared
 from deepcollapse.plot.paper.sweeps import decay_figure, width_figure
@@ -43,6 +43,7 @@ class PaperFigure:
     Attributes:
         number: that of the paper's figure it stands beside, or the claim's.
         caption: what it shows, at which settings, whose data.
+        plan: whose runs it shows.
         parts: of the plan, that its runs belong to.
         runs: ids of the runs shown or counted.
         figure: the drawing.
@@ -50,6 +51,7 @@ class PaperFigure:
 
     number: str
     caption: str
+    plan: str
     parts: tuple[str, ...]
     runs: tuple[str, ...]
     figure: Figure
@@ -61,7 +63,13 @@ class PaperFigure:
 
     def as_json(self) -> dict[str, object]:
         """All but the drawing, in plain types."""
-        return {"figure": self.number, "caption": self.caption, "parts": list(self.parts), "runs": list(self.runs)}
+        return {
+            "figure": self.number,
+            "caption": self.caption,
+            "plan": self.plan,
+            "parts": list(self.parts),
+            "runs": list(self.runs),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,35 +103,44 @@ def paper_figures(
     Args:
         store: of the runs.
         only: numbers; None for all.
-        plan: whose runs to take; by default that of the store's ledger, or the only one there is.
+        plan: whose runs to take; by default each figure takes those of the first plan that has some (see
+            ``plans_to_draw``).
         progress: called with the figures looked at and how many there are.
 
     Raises:
-        InvalidInputError: an unknown number or plan, or several plans to choose from.
+        InvalidInputError: an unknown number or plan.
+        MissingRunsError: no plan at all.
     """
     wanted = NUMBERS if only is None else tuple(only)
     if strange := [number for number in wanted if number not in _ENTRIES]:
         raise InvalidInputError(
             f"figure: expected some of {', '.join(NUMBERS)}, but found {', '.join(strange)}; choose from these"
         )
-    chosen = chosen_plan(store, plan)
+    plans = plans_to_draw(store, plan)
     found: list[PaperFigure | SkippedFigure] = []
     for number in (number for number in NUMBERS if number in wanted):
-        found.append(_drawn(number, store, chosen))
+        found.append(_drawn(number, store, plans))
         if progress:
             progress(len(found), len(wanted))
     return tuple(found)
 
 
-def _drawn(number: str, store: Store, plan: PlanRecord) -> PaperFigure | SkippedFigure:
+def _drawn(number: str, store: Store, plans: Sequence[PlanRecord]) -> PaperFigure | SkippedFigure:
+    """The figure from the first plan that has its runs; else what the first plan lacks."""
     entry = _ENTRIES[number]
-    try:
-        runs = planned_runs(store, plan, entry.parts).only(**entry.columns)
-        figure = entry.draw(runs)
-    except MissingRunsError as error:
-        return SkippedFigure(number=number, parts=entry.parts, reason=str(error))
-    caption = f"{entry.caption} {_settings(runs)}. {_SOURCE}"
-    return PaperFigure(number=number, caption=caption, parts=entry.parts, runs=runs.ids, figure=figure)
+    reasons = []
+    for plan in plans:
+        try:
+            runs = planned_runs(store, plan, entry.parts).only(**entry.columns)
+            figure = entry.draw(runs)
+        except MissingRunsError as error:
+            reasons.append(str(error))
+            continue
+        caption = f"{entry.caption} {_settings(runs)}. {_SOURCE} Plan: {plan.name}."
+        return PaperFigure(
+            number=number, caption=caption, plan=plan.name, parts=entry.parts, runs=runs.ids, figure=figure
+        )
+    return SkippedFigure(number=number, parts=entry.parts, reason=reasons[0])
 
 
 @dataclass(frozen=True, slots=True)

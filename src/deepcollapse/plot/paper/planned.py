@@ -9,11 +9,11 @@ from typing import Any
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import PlanRecord, Store
 
-__all__ = ["MissingRunsError", "PlannedRuns", "chosen_plan", "planned_runs"]
+__all__ = ["MissingRunsError", "PlannedRuns", "planned_runs", "plans_to_draw"]
 
 Row = Mapping[str, Any]
 
-_SIZES = ("quick", "small", "full")
+_SIZES = ("", "quick", "small", "full")
 
 
 class MissingRunsError(InvalidInputError):
@@ -69,29 +69,29 @@ class PlannedRuns:
         return replace(self, rows=rows)
 
 
-def chosen_plan(store: Store, name: str | None = None) -> PlanRecord:
-    """The plan whose runs are drawn: the one named, else that of the store's ledger, else the only one there is.
+def plans_to_draw(store: Store, name: str | None = None) -> tuple[PlanRecord, ...]:
+    """The plan named; else all, in the order in which runs are looked for.
+
+    First comes the plan of the store's ledger, then those of larger reproductions before smaller ones and other plans.
 
     Raises:
-        InvalidInputError: no plan of this name, or several to choose from.
+        InvalidInputError: no plan of this name.
         MissingRunsError: no plan at all.
     """
-    plans = {plan.name: plan for plan in store.plans()}
-    wanted = _ledger_plan(store) if name is None else name
-    if wanted in plans:
-        return plans[wanted]
+    plans = store.plans()
     if name is not None:
-        raise InvalidInputError(f"plan: expected one of {', '.join(plans) or 'none'}, but found {name!r}; choose one")
+        chosen = tuple(plan for plan in plans if plan.name == name)
+        if not chosen:
+            names = ", ".join(plan.name for plan in plans) or "none"
+            raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; choose one")
+        return chosen
     if not plans:
         raise MissingRunsError(
             f"plan: expected a plan in {store.path}, but found none; make one with deepcollapse reproduce --size small "
             f"--store {shlex.quote(str(store.path))}"
         )
-    if len(plans) > 1:
-        raise InvalidInputError(
-            f"plan: expected one plan in {store.path}, but found {', '.join(plans)}; choose one with --plan"
-        )
-    return next(iter(plans.values()))
+    first = _ledger_plan(store)
+    return tuple(sorted(plans, key=lambda plan: (plan.name != first, -_SIZES.index(_size(plan.name)), plan.name)))
 
 
 def planned_runs(store: Store, plan: PlanRecord, parts: tuple[str, ...]) -> PlannedRuns:
@@ -125,10 +125,16 @@ def _belongs(part: str, names: tuple[str, ...]) -> bool:
 def _missing(store: Store, parts: tuple[str, ...], found: str, *, plan: str) -> MissingRunsError:
     """The error with its remedy: the size of reproduction is that in the plan's name, and small where there is none."""
     names, path = ",".join(parts), shlex.quote(str(store.path))
-    size = next((size for size in _SIZES if size in plan.split()), "small")
+    size = _size(plan) or "small"
     return MissingRunsError(
         f"{names}: expected {found}; do them with deepcollapse reproduce --size {size} --store {path} --only {names}"
     )
+
+
+def _size(plan: str) -> str:
+    """Of a reproduction, from the name of its plan; empty for other plans."""
+    words = plan.split()
+    return words[1] if len(words) > 1 and words[0] == "reproduction" and words[1] in _SIZES else ""
 
 
 def _ledger_plan(store: Store) -> str | None:
