@@ -185,6 +185,7 @@ def test_numbers_of_workers_and_threads(make: Callable[[], Launcher], message: s
 )
 def test_clusters_that_are_not_there(launcher: Launcher, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(os.environ, "PATH", "")
+    monkeypatch.setattr("deepcollapse.sweep.dask._CONNECTING", 1.0)
     found = plan(quick_runs(2))
     with pytest.raises(InvalidInputError, match=message):
         launch(Store.create(tmp_path / "store"), found, launcher=launcher)

@@ -145,7 +145,7 @@ def test_what_varies_is_named_by_part():
         ({"run": {**RUN, "decay": 1}}, "decay: expected in one of run, grid, zip and seeds, but found in run and"),
         ({"run": {**RUN, "kind": "train"}}, "kind: expected beside run, grid and zip, but found in run; make a part"),
         ({"seeds": {"count": 2}}, "seeds: expected none for theory, but found 2; drop the table"),
-        ({"kind": "landscape", "seeds": {"count": 2, "block": 2}}, "seeds.block: expected none for landscape, but found"),
+        ({"kind": "landscape", "seeds": {"count": 2, "block": 2}}, "seeds.block: expected none for landscape, but"),
         ({"kind": "landscape", "seeds": {"count": 0}}, "seeds.count: expected greater than or equal to 1, but found 0"),
         ({"kind": "landscape", "seeds": {"count": -3}}, "seeds.count: expected greater than or equal to 1, but fou"),
         ({"kind": "landscape", "seeds": {"count": 1, "first": -1}}, "seeds.first: expected greater than or equal to 0"),

@@ -26,10 +26,10 @@ def plan(*file: Path, json: bool = False) -> None:
     if json:
         print_json(_document(found))
         return
-    rows = [
-        [escape(part.name), part.kind, len(part.ids), escape(_varying(part)), _short(part.ids)] for part in found.parts
-    ]
-    print_table(escape(found.name), ["part", "kind", "runs", "what varies", "ids"], rows)
+    rows = [[escape(part.name), part.kind, len(part.ids)] for part in found.parts]
+    print_table(escape(found.name), ["part", "kind", "runs"], rows)
+    for part in found.parts:
+        print_lines(f"{part.name}: {_varying(part)}", f"  ids {_short(part.ids)}")
     print_lines(f"{len(found.ids)} runs")
 
 
@@ -58,7 +58,8 @@ def _document(plan: Plan) -> dict[str, object]:
 
 
 def _varying(part: Part) -> str:
-    return "; ".join(f"{key} = {_short([number(value) for value in values])}" for key, values in part.varying().items())
+    varying = part.varying().items()
+    return "; ".join(f"{key} = {_short([number(value) for value in values])}" for key, values in varying) or "one run"
 
 
 def _short(values: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ from deepcollapse.sweep.worker import WorkReport
 __all__ = ["DaskLauncher"]
 
 _GRACE = 30.0  # seconds to give a run back in
-_ARRIVAL = 60.0  # seconds to wait for the first worker of a cluster
+_CONNECTING = 20.0  # seconds to wait for a scheduler
+_ARRIVAL = 60.0  # and for its first worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class DaskLauncher:
 def _connected(distributed: Any, address: str) -> Any:
     client = None
     try:
-        client = distributed.Client(address)
+        client = distributed.Client(address, timeout=_CONNECTING)
         client.wait_for_workers(1, timeout=_ARRIVAL)
     except (OSError, ValueError) as error:  # time-outs are of the first kind, addresses that are none of the second
         if client is not None:

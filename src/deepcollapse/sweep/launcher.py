@@ -114,8 +114,8 @@ class Losses:
         self._settled = settled
         if self._lost > self.most:
             raise WorkersLostError(
-                f"workers: expected them to work on, but {self._lost} in a row ended abruptly and finished no run, the last "
-                f"of them, {worker}, with {how}; look for what ends them (memory?), then run the same command to go on"
+                f"workers: expected them to work on, but {self._lost} in a row ended abruptly and finished no run, the "
+                f"last of them, {worker}, with {how}; look for what ends them (memory?), then the same command goes on"
             )
 
 
