@@ -1,14 +1,13 @@
 """The plan of a reproduction: which runs the claims need, at three sizes."""
 
-import tomllib
 from collections.abc import Collection, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments import train_spec
 from deepcollapse.reproduce.claims import CLAIMS
+from deepcollapse.reproduce.plan_files import shipped_parts
 from deepcollapse.reproduce.scope import Scope
 from deepcollapse.sweep import Plan, plan
 
@@ -42,7 +41,7 @@ def reproduction(
     ['E2', 'T5']
     """
     scope = Scope.asked(size, only=only, device=device, images=cifar10)
-    parts = [part for part in _parts(size) if any(CLAIMS[id].wants(part["name"]) for id in scope.claims)]
+    parts = [part for part in shipped_parts(size) if any(CLAIMS[id].wants(part["name"]) for id in scope.claims)]
     if not parts:
         raise InvalidInputError(
             f"only: expected claims that the size {size} has runs for, but found {', '.join(scope.claims)}; choose a "
@@ -53,11 +52,6 @@ def reproduction(
     if device is not None:
         parts = [_on_device(part, device) for part in parts]
     return plan({"name": scope.plan_name, "parts": parts})
-
-
-def _parts(size: str) -> list[dict[str, Any]]:
-    file = resources.files("deepcollapse.reproduce") / "plans" / f"{size}.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))["parts"]
 
 
 def _with_images(part: Mapping[str, Any], archive: Path) -> Mapping[str, Any]:
