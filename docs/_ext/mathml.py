@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"\\(" + "|".join(_NAMES) + r")(?![A-Za-z])")
 _OPERATOR = re.compile(
     r"([\w})]\s*)?\\(" + "|".join(_OPERATORS) + r")(?![A-Za-z])(\s*)(?=(\\[Bb]ig|\\left|[(\[{_^&]|$)?)"
 )
-_SHORT_FRACTION = re.compile(r"\\frac(\w)(\w)")
+_SHORT_FRACTION = re.compile(r"(\\[td]?frac)(\w)(\w)")
 _TAG = re.compile(r"\\tag\{(\w+)\}")
 _FENCE = re.compile(r'<mo(?: class="\w+")?>([‖⟨⟩])</mo>')  # docutils lets them grow to the height of the line
 
@@ -31,7 +31,7 @@ def mathml(formula: str, *, block: bool) -> str:
     """
     formula = _COMMAND.sub(lambda found: _NAMES[found[1]], formula)
     formula = _OPERATOR.sub(_spaced, formula)
-    formula = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", formula)
+    formula = _SHORT_FRACTION.sub(r"\1{\2}{\3}", formula)
     if r"\\" in formula and r"\begin" not in formula:
         formula = rf"\begin{{aligned}}{formula}\end{{aligned}}"
     return _FENCE.sub(r'<mo stretchy="false">\1</mo>', latex2mathml.tex2mathml(formula, as_block=block))
