@@ -52,6 +52,15 @@ def test_every_run_is_in_one_state(store):
     assert (whole.plan, whole.total, whole.pending, whole.eta_seconds) == (None, 7, 2, None)
 
 
+def test_all_plans_at_once(store):
+    enqueue(store, "b", *((number, "theory") for number in range(1, 4)))
+    enqueue(store, "a", (1, "theory"))
+    put(store, 1), put(store, 9)
+    found = store.statuses()
+    assert [(one.plan, one.total, one.done) for one in found] == [("a", 1, 1), ("b", 3, 1), (None, 4, 2)]
+    assert found == tuple(map(store.status, ("a", "b", None)))
+
+
 def test_the_time_left_is_by_kind(store):
     enqueue(store, "plan", *((number, kind) for kind in ("theory", "train") for number in range(1, 5)))
     put(store, 1), put(store, 3), put(store, 4, "train")

@@ -22,11 +22,10 @@ def status(*store: Path, plan: str | None = None, json: bool = False) -> None:
         json: write one JSON document to standard output.
     """
     opened = opened_store(*store)
-    whole = opened.status(plan)
     if json:
-        print_json(whole.as_json())
+        print_json(opened.status(plan).as_json())
         return
-    plans = [] if plan is not None else [opened.status(record.name) for record in opened.plans()]
+    *plans, whole = opened.statuses() if plan is None else (opened.status(plan),)
     shown = [*plans, whole] if len(plans) > 1 else [whole]
     print_table(
         f"Runs in {escape(str(opened.path))}", ["plan", *_COUNTS, "time left"], [_row(found) for found in shown]

@@ -1,7 +1,6 @@
 """How far a store has come, or a plan in it."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from deepcollapse.store.layout import RUNS, done_ids
 from deepcollapse.store.plans import PlanRecord, read_plans
 from deepcollapse.store.runs import read_notes
 
-__all__ = ["Status", "status"]
+__all__ = ["Status", "status", "statuses"]
 
 _SAMPLE = 200  # finished runs of a kind that are looked at for their time; ids are random
 
@@ -56,58 +55,80 @@ def status(root: Path, plan: str | None = None) -> Status:
     Raises:
         InvalidInputError: no plan of this name, or a damaged file.
     """
-    done, failures, plans = done_ids(root), failed_attempts(root), read_plans(root)
-    living = {id: state for id, _, state in claim_states(root) if state.alive and id not in done}
-    kinds = {run.id: str(run.spec.get("kind")) for record in plans for run in record.runs}
-    ids = _selected(plans, plan) if plan is not None else {*kinds, *done, *living}
-    finished, running = ids & done, ids & living.keys()
-    failed = sorted((ids & failures.keys()) - done - running)
-    pending = ids - done - running - set(failed)
-    seconds = _Seconds(root, done, kinds)
-    return Status(
-        plan=plan,
-        total=len(ids),
-        done=len(finished),
-        running=len(running),
-        failed=len(failed),
-        pending=len(pending),
-        eta_seconds=seconds.left(pending | running, workers=_workers(living.values())),
-        errors=tuple((id, read_failure(root, id, failures[id][-1]).error) for id in failed),
-    )
+    return _Snapshot.of(root).status(plan)
 
 
-def _selected(plans: Sequence[PlanRecord], name: str) -> set[str]:
-    for record in plans:
-        if record.name == name:
-            return {run.id for run in record.runs}
-    names = ", ".join(record.name for record in plans) or "none in this store"
-    raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
+def statuses(root: Path) -> tuple[Status, ...]:
+    """How far each plan has come, by name, and at last the whole store.
 
-
-def _workers(claims: Iterable[ClaimState]) -> int:
-    return len({(claim.worker, claim.host, claim.pid) for claim in claims})
+    Raises:
+        InvalidInputError: a damaged file.
+    """
+    snapshot = _Snapshot.of(root)
+    return tuple(map(snapshot.status, (*(plan.name for plan in snapshot.plans), None)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Seconds:
-    """What runs take, from the notes of those that are done."""
+class _Snapshot:
+    """A store at a moment.
+
+    Attributes:
+        root: of the store.
+        plans: by name.
+        kinds: of the runs that are planned, by id.
+        done: ids.
+        living: claims by id.
+        failures: attempts by id.
+    """
 
     root: Path
+    plans: tuple[PlanRecord, ...]
+    kinds: dict[str, str]
     done: set[str]
-    kinds: Mapping[str, str]
+    living: dict[str, ClaimState]
+    failures: dict[str, list[int]]
 
-    def left(self, ids: set[str], *, workers: int) -> float | None:
-        """Seconds until these runs are done."""
+    @classmethod
+    def of(cls, root: Path) -> "_Snapshot":
+        done, plans = done_ids(root), read_plans(root)
+        living = {id: state for id, _, state in claim_states(root) if state.alive and id not in done}
+        kinds = {run.id: str(run.spec.get("kind")) for record in plans for run in record.runs}
+        return cls(root, plans, kinds, done, living, failed_attempts(root))
+
+    def status(self, plan: str | None) -> Status:
+        """Of a plan, or of all."""
+        ids = {*self.kinds, *self.done, *self.living} if plan is None else self._selected(plan)
+        finished, running = ids & self.done, ids & self.living.keys()
+        failed = sorted((ids & self.failures.keys()) - finished - running)
+        pending = ids - finished - running - set(failed)
+        return Status(
+            plan=plan,
+            total=len(ids),
+            done=len(finished),
+            running=len(running),
+            failed=len(failed),
+            pending=len(pending),
+            eta_seconds=self._seconds_left(pending | running),
+            errors=tuple((id, read_failure(self.root, id, self.failures[id][-1]).error) for id in failed),
+        )
+
+    def _selected(self, name: str) -> set[str]:
+        for record in self.plans:
+            if record.name == name:
+                return {run.id for run in record.runs}
+        names = ", ".join(record.name for record in self.plans) or "none in this store"
+        raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
+
+    def _seconds_left(self, ids: set[str]) -> float | None:
         if not ids:
             return 0.0
-        counts: dict[str, int] = defaultdict(int)
-        for id in ids:
-            counts[self.kinds.get(id, "")] += 1
-        means = {kind: self._mean(kind) for kind in counts}
+        counts = Counter(self.kinds.get(id, "") for id in ids)
+        means = {kind: self._mean_seconds(kind) for kind in counts}
         known = [count * mean for kind, count in counts.items() if (mean := means[kind]) is not None]
-        return sum(known) / workers if workers and len(known) == len(counts) else None
+        workers = {(claim.worker, claim.host, claim.pid) for claim in self.living.values()}
+        return sum(known) / len(workers) if workers and len(known) == len(counts) else None
 
-    def _mean(self, kind: str) -> float | None:
+    def _mean_seconds(self, kind: str) -> float | None:
         finished = sorted(id for id in self.done if self.kinds.get(id) == kind)[:_SAMPLE]
         notes = (read_notes(self.root / RUNS / id).get("seconds") for id in finished)
         seconds = [value for value in notes if isinstance(value, int | float)]

@@ -14,7 +14,7 @@ from deepcollapse.store import table as tables
 from deepcollapse.store.claim_files import ClaimState, claim_states
 from deepcollapse.store.claims import Claim, claim_run
 from deepcollapse.store.commits import commit
-from deepcollapse.store.disk import put_new
+from deepcollapse.store.disk import flush, put_new
 from deepcollapse.store.failures import Failure, failed_attempts, keep_failure, read_failure
 from deepcollapse.store.faults import writing
 from deepcollapse.store.garbage import Removed, remove_garbage
@@ -23,7 +23,7 @@ from deepcollapse.store.layout import FOLDERS, RUNS, STAGING, STORE_FILE, done_i
 from deepcollapse.store.plans import PlanRecord, Queued, add_plan, read_plans
 from deepcollapse.store.query import query
 from deepcollapse.store.runs import Outcome, StoredRun, read_run
-from deepcollapse.store.status import Status, status
+from deepcollapse.store.status import Status, status, statuses
 
 __all__ = ["Store"]
 
@@ -64,6 +64,7 @@ class Store:
                     )
                 for name in FOLDERS:
                     (root / name).mkdir(exist_ok=True)
+                flush(root)
                 put_new(root / STORE_FILE, json.dumps({"format": _FORMAT}).encode(), staging=root / STAGING)
         return cls.open(root)
 
@@ -175,6 +176,10 @@ class Store:
             InvalidInputError: no plan of this name.
         """
         return status(self.path, plan)
+
+    def statuses(self) -> tuple[Status, ...]:
+        """How far each plan has come, by name, and at last the whole store; all of them at one moment."""
+        return statuses(self.path)
 
     def gc(self, dry: bool = False, *, unplanned: bool = False) -> Removed:
         """Remove what crashed workers left; never what a living worker holds.
