@@ -1,0 +1,78 @@
+"""The page over a store: claims, explorer, sweeps, networks, logits, runs."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from deepcollapse import __version__
+from deepcollapse.report.site.contents import Contents, contents
+from deepcollapse.report.site.folder import ASSETS, asset_names, write_folder
+from deepcollapse.report.site.ledger import Ledger, read_ledger
+from deepcollapse.report.site.page_data import data_files
+from deepcollapse.report.words import counted
+from deepcollapse.store import Store
+
+__all__ = ["index_html", "write_site"]
+
+
+def write_site(store: Store, out: Path) -> Path:
+    """Write the page over a store: ``index.html`` and a folder of scripts, style and data beside it.
+
+    It works from files without a network. What the store lacks is named, with the command that makes it. The same store
+    gives the same files.
+
+    Args:
+        store: of runs.
+        out: folder of the page, made if missing; an older page in it is replaced.
+
+    Returns:
+        The page.
+
+    Raises:
+        InvalidInputError: a damaged store, or a folder that holds something else or cannot be written.
+    """
+    found, ledger = contents(store), read_ledger(store.path)
+    return write_folder(out, index_html(found, ledger), data_files(found, ledger, link=_link(store.path, out)))
+
+
+def index_html(found: Contents, ledger: Ledger | None) -> str:
+    """The text of index.html: the claims, and the frames of the views that scripts fill. All texts are escaped."""
+    environment = Environment(
+        loader=PackageLoader("deepcollapse.report.site", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("site.html.j2").render(
+        assets=ASSETS,
+        scripts=asset_names(),
+        version=__version__,
+        store=found.store.path.resolve().name,
+        path=str(found.store.path),
+        ledger=ledger,
+        kinds={name: len(kind.ids) for name, kind in found.kinds.items()},
+        runs=counted(len(found.ids), "run"),
+        unfinished=_unfinished(found),
+    )
+
+
+def _unfinished(found: Contents) -> list[dict[str, Any]]:
+    """Plans with runs that are not done: name, done, runs."""
+    plans: dict[str, dict[str, Any]] = {}
+    for part in found.parts:
+        plan = plans.setdefault(part["plan"], {"name": part["plan"], "done": 0, "runs": 0})
+        plan["done"] += part["done"]
+        plan["runs"] += part["runs"]
+    return [plan for plan in plans.values() if plan["done"] < plan["runs"]]
+
+
+def _link(store: Path, page: Path) -> str | None:
+    """The way from the page's folder to the store; None where there is none, as to another drive."""
+    try:
+        return quote(Path(os.path.relpath(store.resolve(), page.resolve())).as_posix())
+    except ValueError:
+        return None
