@@ -3,12 +3,14 @@
 import sys
 from pathlib import Path
 
+from deepcollapse import __version__
+
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "deepcollapse"
 author = "deepcollapse developers"
 copyright = "deepcollapse developers"
-release = "0.1.0"
+release = __version__
 
 extensions = [
     "myst_parser",

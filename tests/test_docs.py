@@ -165,7 +165,7 @@ class TestGenerated:
         (tmp_path / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
         found = markdown(tmp_path)
         assert r"| [T1](#claim-t1) | a \| b | **reproduced** |" in found
-        assert "Conditions" not in found
+        assert "reasons" not in found
 
     def test_docstrings_become_text(self):
         from docstrings import as_rst

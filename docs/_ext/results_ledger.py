@@ -36,8 +36,8 @@ def _lines(ledger: Mapping[str, Any], folder: Path) -> Iterator[str]:
         yield f"| [{one['id']}](#claim-{one['id'].lower()}) | {_cell(one['title'])} | **{_cell(one['verdict'])}** |"
     yield ""
     for one in claims:
-        yield f"(claim-{one['id'].lower()})=\n\n## {one['id']}: {one['title']}\n"
-        told = {"Setting": "setting", "The paper": "paper", "Found here": "ours", "Conditions": "reason"}
+        yield f"(claim-{one['id'].lower()})=\n\n## {one['id']}: {_cell(one['title'])}\n"
+        told = {"Setting": "setting", "The paper": "paper", "Found here": "ours", "Conditions, reasons": "reason"}
         rows = [f"{name}\n: {_cell(one[key])}\n" for name, key in told.items() if one[key]]
         yield f"**{one['verdict']}**, from {len(one['runs'])} runs.\n\n" + "\n".join(rows)
     figures = sorted(path for path in folder.rglob("*.png") if "networks" not in path.relative_to(folder).parts)
