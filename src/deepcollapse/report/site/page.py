@@ -52,7 +52,7 @@ def index_html(found: Contents, ledger: Ledger | None) -> str:
         scripts=asset_names(),
         version=__version__,
         store=found.store.path.resolve().name,
-        path=str(found.store.path),
+        path=_typed(found.store.path),
         ledger=ledger,
         kinds={name: len(kind.ids) for name, kind in found.kinds.items()},
         runs=counted(len(found.ids), "run"),
@@ -68,6 +68,12 @@ def _unfinished(found: Contents) -> list[dict[str, Any]]:
         plan["done"] += part["done"]
         plan["runs"] += part["runs"]
     return [plan for plan in plans.values() if plan["done"] < plan["runs"]]
+
+
+def _typed(store: Path) -> str:
+    """The store's path as one would type it here: relative, if it is below the current folder."""
+    found, here = store.resolve(), Path.cwd()
+    return str(found.relative_to(here) if found.is_relative_to(here) else found)
 
 
 def _link(store: Path, page: Path) -> str | None:
