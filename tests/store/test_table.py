@@ -93,6 +93,15 @@ def test_the_file_is_one_for_everyone(store):
     assert found["of_train"].null_count == 3
 
 
+def test_the_name_of_the_folder_is_no_column(tmp_path, monkeypatch):
+    """As Parquet readers take it to be."""
+    monkeypatch.setattr(table, "_FEW", 0)
+    store = Store.create(tmp_path / "run=5" / "width=10")
+    put(store, 3)
+    store.compact()
+    assert store.table().to_pylist() == rows_of_all(store)
+
+
 def test_progress_is_told(store, monkeypatch):
     monkeypatch.setattr(table, "_CHUNK", 2)
     for number in range(5):

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,8 +36,8 @@ def table(root: Path, ids: Collection[str] | None = None) -> pa.Table:
         InvalidInputError: columns of one name and different types, or a damaged file.
     """
     wanted = done_ids(root) if ids is None else done_ids(root) & set(ids)
-    old, held = ([], set()) if len(wanted) <= _FEW else _compacted(root, wanted)
-    return _ordered(union([*old, *_read(root, sorted(wanted - held))]))
+    held = set() if len(wanted) <= _FEW else _held(root)
+    return _ordered(union([*_compacted(root, held, wanted), *_read(root, sorted(wanted - held))]))
 
 
 def compact(root: Path, progress: Progress | None = None) -> int:
@@ -55,32 +56,42 @@ def compact(root: Path, progress: Progress | None = None) -> int:
         InvalidInputError: columns of one name and different types, or a damaged file.
         StoreError: the disk refuses; the older file is then still there.
     """
-    done = done_ids(root)
-    old, held = _compacted(root, done)
+    done, held = done_ids(root), _held(root)
     new = sorted(done - held)
-    if not new and held == done and (root / TABLE).exists():
+    if held == done and (root / TABLE).exists():
         return 0
-    rows = _ordered(union([*old, *_read(root, new, progress)]))
+    rows = _ordered(union([*_compacted(root, held, done), *_read(root, new, progress)]))
     rows = rows.replace_schema_metadata({_RUNS_KEY: json.dumps(sorted(done))})
     with writing("table", root / TABLE):
         replace(root / TABLE, lambda path: pq.write_table(rows, path), staging=root / STAGING)
     return len(new)
 
 
-def _compacted(root: Path, wanted: set[str]) -> tuple[list[pa.Table], set[str]]:
-    """The rows of the wanted runs in the compacted table, if there is one, and all runs that it holds."""
-    path = root / TABLE
-    if not path.exists():
-        return [], set()
+def _held(root: Path) -> set[str]:
+    """The runs that the compacted table holds."""
+    if not (path := root / TABLE).exists():
+        return set()
+    with _readable(path):
+        return set(json.loads(pq.read_schema(path).metadata[_RUNS_KEY]))
+
+
+def _compacted(root: Path, held: set[str], wanted: set[str]) -> list[pa.Table]:
+    """The compacted table's rows of the wanted runs, if it has any."""
+    if not held & wanted:
+        return []
+    with _readable(root / TABLE):
+        rows = pq.read_table(root / TABLE, partitioning=None).replace_schema_metadata(None)
+    return [rows if held <= wanted else rows.filter(pc.field("run").isin(sorted(wanted)))]
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        found = pq.read_table(path)
-        held = set(json.loads(found.schema.metadata[_RUNS_KEY]))
+        yield
     except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
         raise InvalidInputError(
             f"table: expected a compacted table, but found {path} damaged ({error}); delete this file and compact again"
         ) from None
-    found = found.replace_schema_metadata(None)
-    return [found if held <= wanted else found.filter(pc.field("run").isin(sorted(wanted)))], held
 
 
 def _read(root: Path, ids: list[str], progress: Progress | None = None) -> Iterator[pa.Table]:
