@@ -38,6 +38,13 @@ def slow(shape: tuple[int, ...], *, width: int, generator: torch.Generator, fold
     return plain(shape, width=width, generator=generator)
 
 
+def recording(shape: tuple[int, ...], *, width: int, generator: torch.Generator, folder: str) -> nn.Module:
+    """Writes down how many threads its process computes with."""
+    numbers = [os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
+    (Path(folder) / "threads").write_text(" ".join([*numbers, str(torch.get_num_threads())]))
+    return plain(shape, width=width, generator=generator)
+
+
 def plain(shape: tuple[int, ...], *, width: int, generator: torch.Generator) -> nn.Module:
     """A linear map of the pixels."""
     layer = nn.Linear(torch.Size(shape).numel(), width)

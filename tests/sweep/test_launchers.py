@@ -130,6 +130,26 @@ def test_dask_workers_elsewhere(expected: pa.Table, tmp_path: Path):
     assert whole_table(store, found.ids).equals(expected)
 
 
+def test_a_preempted_slurm_job_gives_its_run_back_and_is_queued_again(tmp_path: Path):
+    found = plan(doomed("slow", folder=tmp_path))
+    store = Store.create(tmp_path / "store")
+
+    def preempt() -> None:
+        until(lambda: len(list(tmp_path.glob("begun-*"))) == 1)
+        (begun,) = tmp_path.glob("begun-*")
+        os.kill(int(begun.name.removeprefix("begun-")), signal.SIGUSR2)
+        until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+        attempts.append(store.claimed()[found.ids[0]].attempt)
+        (tmp_path / "go").touch()
+
+    attempts: list[int] = []
+    thread = threading.Thread(target=preempt)
+    thread.start()
+    assert launch(store, found, launcher=SlurmLauncher(workers=1, cluster="local")).done == 1
+    thread.join()
+    assert attempts == [1]
+
+
 def test_slurm_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     given = {}
     executor = type("Executor", (), {"update_parameters": lambda _, **options: given.update(options)})

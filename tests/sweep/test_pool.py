@@ -17,6 +17,7 @@ import pytest
 from deepcollapse.store import Store, StoreError
 from deepcollapse.sweep import Job, PoolLauncher, SerialLauncher, WorkersLostError, launch, plan
 from deepcollapse.sweep.launcher import Losses
+from deepcollapse.sweep.threads import cores, thread_share
 from deepcollapse.sweep.worker import DEATHS
 from sweep.small_plans import TESTS, broken_off, doomed, quick_runs, whole_table
 
@@ -105,6 +106,20 @@ def test_an_error_of_a_worker_ends_the_launch(tmp_path: Path):
     with pytest.raises(StoreError, match="nothing that was finished is lost"):
         launch(store, found, launcher=PoolLauncher(2, threads=1))
     assert crew() == []
+
+
+def test_workers_do_not_crowd_the_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", TESTS)
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    store = Store.create(tmp_path / "store")
+    launch(store, plan(doomed("recording", folder=tmp_path)), launcher=PoolLauncher(workers=1, threads=3))
+    assert (tmp_path / "threads").read_text() == "3 3 3 3"
+    assert os.environ["MKL_NUM_THREADS"] == "7"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    assert thread_share(1) == cores()
+    assert thread_share(10**6) == 1
+    assert thread_share(1, threads=5) == 5
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -75,7 +75,12 @@ class Plan:
 
 
 def plan(source: str | Path | Mapping[str, Any]) -> Plan:
-    """Read, check and expand a plan. Its format is described in docs/sweeps.
+    """Read, check and expand a plan.
+
+    A plan has a ``name`` and a ``kind`` of runs, or several ``[[parts]]`` that each have both. ``[run]`` holds the
+    fields that all runs share, ``[grid]`` lists of values of which every combination is a run, ``[zip]`` columns of
+    values that are walked together, under each point of the grid. ``[seeds]`` has ``count`` and ``first``: one run for
+    each seed, or, for simulate, for each ``block`` of seeds. Fields are those of ``run_spec``; "2^-10" is a number.
 
     Args:
         source: a TOML file, or the document itself.
