@@ -35,12 +35,13 @@ lint: .venv/.installed-dev ## ruff, pyright, import rules
 
 bench: .venv/.installed-dev ## time the computations
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.store
 
 docs: .venv/.installed-docs ## build the documentation into build/docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 clean: ## remove the virtual environment and everything built
-	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist docs/gallery .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
