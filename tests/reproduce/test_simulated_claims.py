@@ -15,7 +15,7 @@ def judgement(id, *parts):
 def test_e1_needs_both_pictures_and_says_where_they_are():
     both = judgement("E1", part("E1", many(3, 16)))
     assert (both.verdict, both.reason) == ("reproduced", "")
-    assert "scale 1: 13 paired, 3 DNC, 0 other of 16 converged" in both.ours
+    assert "scale 1: 13 paired, 3 DNC, 0 other of 16 converged, 16 run" in both.ours
     rows = [*many(0, 16), *many(3, 16, init_scale=1.5)]
     condition = judgement("E1", part("E1", rows))
     assert (condition.verdict, condition.reason) == (
@@ -107,6 +107,7 @@ def test_e3_is_reproduced_where_rates_grow_and_losses_approach():
         "scale 1: 0.00, 0.25, 0.75 (12/16 (95%: 0.51 to 0.90) at the last), mean loss below DNC by 11.7% to 2.9%"
         in (found.ours)
     )
+    assert "Paired ends alone are below DNC by 11.7% at decay 0.0156 and 11.7% at 0.00391. 0 of 48 runs" in found.ours
     mixed = judgement("E3", part("E3", [*decays(0, 0, 0), *decays(0, 4, 12, scale=2.0)]))
     assert mixed.reason == (
         "only at initial scale 2; DNC at the least decay elsewhere: scale 1 0/16 (95%: 0.00 to 0.19)"

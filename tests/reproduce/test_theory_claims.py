@@ -87,7 +87,7 @@ def test_t1_with_its_control_searches_and_proofs():
     ]
     found = judgement("T1", *parts)
     assert found.verdict == "reproduced"
-    assert "True of all 2 settings in range (1 also in interval arithmetic; of 1 with L = 1" in found.ours
+    assert "True of 2 of 2 settings in range, in interval arithmetic of 1 of 1, and of 0 of 1 with L = 1" in found.ours
     assert "At K = 4, L = 2 pairs win over DNC above decay 0.01176 only" in found.ours
     assert "K = 5, L = 2, decay 0.0009766: paired of rank 3 0.024513 against DNC 0.024649" in found.ours
 
@@ -170,7 +170,11 @@ def test_t5_says_what_the_ratio_does_not_explain():
     assert "the paper's count puts R below 1 at width 10, the exact one does not" in found.reason
     assert found.numbers["rates"]["2"]["rank_correlation"] == pytest.approx(1.0)
     assert found.numbers["rates"]["1"]["rank_correlation"] is None
-    assert "both below 1.8, while measured DNC rates range from 0.00 to 1.00" in found.ours
+    assert "limit 1.8. At initial scale 1 the DNC rate is 0.00 to 0.00. At initial scale 2" in found.ours
+    assert (
+        "rises from 0.00 at d = 10 to 1.00 at 30, and R from 1.286 to 1.667, rank correlation with R 1.00."
+        in found.ours
+    )
 
 
 def test_t5_is_refuted_by_a_ratio_that_falls():

@@ -58,7 +58,7 @@ def _ours(ends: list[Ends], losses: dict[str, list[float]]) -> str:
     counts = "; ".join(
         f"scale {point.key[0]:g}: {point.structures.get('paired', 0)} paired, {point.structures.get('dnc', 0)} DNC, "
         f"{point.converged - point.structures.get('paired', 0) - point.structures.get('dnc', 0)} other of "
-        f"{point.converged} converged ({point.runs} run)"
+        f"{point.converged} converged, {point.runs} run"
         for point in ends
     )
     quoted = [f"{name} {values[0]:.6f}" for name, values in losses.items() if values]

@@ -1,6 +1,7 @@
 """E3: the smaller the decay, the oftener gradient descent ends in collapse."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.acceleration import audited
@@ -27,7 +28,7 @@ def _judge(found: Evidence) -> Judgement:
         conditions.append(audit.condition)
     return judged(
         {"at some initial scale DNC rate and mean rank grow as the decay falls, and losses approach": bool(met)},
-        ours=" ".join([_ours(ends, scales), *([audit.sentence] if accelerated else [])]),
+        ours=" ".join([_ours(ends, scales, rows), *([audit.sentence] if accelerated else [])]),
         numbers={
             "points": [point.as_json(_NAMES) for point in ends],
             "scales": {f"{scale:g}": shown[scale] for scale in scales},
@@ -68,7 +69,7 @@ def _conditions(ends: Sequence[Ends], *, met: Sequence[float], scales: Sequence[
     ]
 
 
-def _ours(ends: Sequence[Ends], scales: Sequence[float]) -> str:
+def _ours(ends: Sequence[Ends], scales: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> str:
     told = []
     for scale in scales:
         row = _falling(ends, scale)
@@ -78,10 +79,25 @@ def _ours(ends: Sequence[Ends], scales: Sequence[float]) -> str:
     decays = sorted({point.key[0] for point in ends}, reverse=True)
     lost = sum(point.runs - point.converged for point in ends)
     return (
-        f"DNC rate from decay {decays[0]:.3g} to {decays[-1]:.3g}; {'; '.join(told)}. The gap closes as DNC becomes "
-        f"frequent: that of one structure to DNC hardly changes relatively. {lost} of "
-        f"{sum(point.runs for point in ends)} runs did not converge."
+        f"DNC rate from decay {decays[0]:.3g} to {decays[-1]:.3g}; {'; '.join(told)}. {_pairs(rows)}{lost} of "
+        f"{len(rows)} runs did not converge."
     )
+
+
+def _pairs(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How far paired ends alone are below collapse, which tells whether losses approach or only shares change."""
+    paired = sorted((row["decay"], row["loss"], row["dnc_loss"]) for row in rows if _is_paired(row))
+    if not paired:
+        return ""
+    gaps = [(dnc - loss) / dnc for _, loss, dnc in (paired[-1], paired[0])]
+    return (
+        f"Paired ends alone are below DNC by {gaps[0]:.1%} at decay {paired[-1][0]:.3g} and {gaps[1]:.1%} at "
+        f"{paired[0][0]:.3g}. "
+    )
+
+
+def _is_paired(row: Mapping[str, Any]) -> bool:
+    return row["status"] == "converged" and row["structure"] == "paired" and row["dnc_loss"] is not None
 
 
 E3 = Claim(

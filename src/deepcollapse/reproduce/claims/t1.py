@@ -33,7 +33,7 @@ def _judge(found: Evidence) -> Judgement:
     }
     return judged(
         checks,
-        ours=_ours(inside, outside, searches, proofs=len(proofs), control=len(control)),
+        ours=_ours(inside, outside, control, searches=searches, proofs=proofs),
         numbers={
             "in_range": len(inside),
             "beside_range": [_beside(entry) for entry in outside],
@@ -75,19 +75,20 @@ def _beside(entry: Certified) -> dict[str, Any]:
 
 
 def _ours(
-    inside: list[Certified], outside: list[Certified], searches: list[dict[str, Any]], *, proofs: int, control: int
+    inside: list[Certified],
+    outside: list[Certified],
+    control: list[Certified],
+    *,
+    searches: list[dict[str, Any]],
+    proofs: list[Mapping[str, Any]],
 ) -> str:
     beyond = [entry for entry in outside if entry.holds is True]
-    told = [
-        f"K = {one['classes']}, L = {one['layers']}, decay {one['decay']:.4g}: {one['structure']} of rank "
-        f"{one['rank']} {one['loss']:.6f} against DNC {one['dnc_loss']:.6f}"
-        for one in searches
-        if not one["in_range"] and one["dnc_loss"] is not None
-    ]
+    told = [_search_told(one) for one in searches if not one["in_range"] and one["dnc_loss"] is not None]
     crossing = next((entry.numbers["decay_crossing"] for entry in outside if entry.classes == 4), None)
     sentences = [
-        f"True of all {len(inside)} settings in range ({proofs} also in interval arithmetic; of {control} with L = 1, "
-        "where DNC is optimal, none)"
+        f"True of {sum(entry.holds is True for entry in inside)} of {len(inside)} settings in range, in interval "
+        f"arithmetic of {sum(proof['verified'] is True for proof in proofs)} of {len(proofs)}, and of "
+        f"{sum(entry.holds is True for entry in control)} of {len(control)} with L = 1, where DNC is optimal"
     ]
     if beyond:
         sentences.append(f"Beside the range some point is lower too: {listed(beyond)}")
@@ -96,6 +97,13 @@ def _ours(
     if told:
         sentences.append(f"Searches there: {'; '.join(told)}")
     return ". ".join(sentences) + "."
+
+
+def _search_told(one: Mapping[str, Any]) -> str:
+    place = f"K = {one['classes']}, L = {one['layers']}, decay {one['decay']:.4g}"
+    if not one["below"]:
+        return f"{place}: nothing below DNC"
+    return f"{place}: {one['structure']} of rank {one['rank']} {one['loss']:.6f} against DNC {one['dnc_loss']:.6f}"
 
 
 T1 = Claim(

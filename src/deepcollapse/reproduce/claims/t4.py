@@ -22,8 +22,9 @@ def _judge(found: Evidence) -> Judgement:
     }
     return judged(
         checks,
-        ours=f"Stable in {len(entries) - len(unstable)} of {len(entries)} settings with a DNC point, those with "
-        f"decay <= lambda_c(K, L, n). Strict saddles above it: {_saddles(unstable)}. {_thresholds(least)}",
+        ours=f"Stable in {len(entries) - len(unstable)} of {len(entries)} settings with a DNC point; lambda_c(K, L, n) "
+        f"predicts {sum(entry.decay <= entry.numbers['decay_max'] for entry in entries)}. Strict saddles: "
+        f"{_saddles(unstable)}. {_thresholds(least)}",
         numbers={
             "settings": len(entries),
             "unstable": [

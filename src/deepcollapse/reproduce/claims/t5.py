@@ -16,6 +16,7 @@ from deepcollapse.reproduce.verdict import Judgement, judged
 __all__ = ["T5"]
 
 _NAMES = ("width", "init_scale")
+_LOW, _HIGH = 0.25, 0.75  # rates between which the rise is looked at
 
 
 def _judge(found: Evidence) -> Judgement:
@@ -33,7 +34,7 @@ def _judge(found: Evidence) -> Judgement:
     checks |= recheck_checks(entries)
     return judged(
         checks,
-        ours=_ours(ratios, limit, ends),
+        ours=_ours(ratios, limit, rates),
         numbers={
             "ratio_limit": limit,
             "ratios": {str(width): ratio for width, ratio in ratios.items()},
@@ -97,15 +98,31 @@ def _contrast(ends: Sequence[Ends]) -> str | None:
     return None if best is None else best[1]
 
 
-def _ours(ratios: Mapping[int, Mapping[str, float]], limit: float, ends: Sequence[Ends]) -> str:
-    widths = sorted({point.key[0] for point in ends} & ratios.keys())
+def _ours(ratios: Mapping[int, Mapping[str, float]], limit: float, rates: Mapping[str, Any]) -> str:
+    widths = sorted(ratios)
     narrow, wide = ratios[widths[0]], ratios[widths[-1]]
-    shares = [point.dnc.value for point in ends if point.dnc.value is not None]
-    return (
+    sentences = [
         f"From d = {widths[0]} to {widths[-1]} the exact R(d) grows from {narrow['exact']:.3f} to {wide['exact']:.3f} "
-        f"and the paper's count from {narrow['paper']:.3f} to {wide['paper']:.3f}, both below {limit:g}, while "
-        f"measured DNC rates range from {min(shares, default=0.0):.2f} to {max(shares, default=0.0):.2f}: R "
-        "saturates, the rate does not follow from it."
+        f"and the paper's count from {narrow['paper']:.3f} to {wide['paper']:.3f}; limit {limit:g}"
+    ]
+    for scale, one in rates.items():
+        if one["rates"]:
+            sentences.append(_beside(scale, one))
+    return ". ".join(sentences) + "."
+
+
+def _beside(scale: str, one: Mapping[str, Any]) -> str:
+    """The measured rates of one scale beside R: where they rise, and by how much R does there."""
+    shares, ratios, widths = one["rates"], one["exact_ratios"], one["widths"]
+    low = max((place for place, share in enumerate(shares) if share <= _LOW), default=None)
+    high = next((place for place, share in enumerate(shares) if share >= _HIGH), None)
+    correlation = one["rank_correlation"]
+    told = "" if correlation is None else f", rank correlation with R {correlation:.2f}"
+    if low is None or high is None or low >= high:
+        return f"At initial scale {scale} the DNC rate is {min(shares):.2f} to {max(shares):.2f}{told}"
+    return (
+        f"At initial scale {scale} the DNC rate rises from {shares[low]:.2f} at d = {widths[low]} to "
+        f"{shares[high]:.2f} at {widths[high]}, and R from {ratios[low]:.3f} to {ratios[high]:.3f}{told}"
     )
 
 

@@ -25,8 +25,8 @@ def _judge(found: Evidence) -> Judgement:
             ),
             **recheck_checks(entries),
         },
-        ours=f"True of all {len(inside)} settings in range. Explicit networks show it in {len(beyond)} of "
-        f"{len(outside)} settings beside it: {_examples(beyond)}.",
+        ours=f"True of {sum(entry.holds is True for entry in inside)} of {len(inside)} settings in range. "
+        f"Explicit networks show it in {len(beyond)} of {len(outside)} settings beside it: {_examples(beyond)}.",
         numbers={
             "in_range": len(inside),
             "beyond": [
