@@ -31,7 +31,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("launcher", [SerialLauncher(threads=1), PoolLauncher(workers=2, threads=1)])
+@pytest.mark.parametrize(
+    "launcher",
+    [SerialLauncher(threads=1), pytest.param(PoolLauncher(workers=2, threads=1), marks=pytest.mark.slow)],
+)
 def test_a_full_disk_stops_the_sweep_and_with_space_it_goes_on(launcher: Launcher, disk: Path, tmp_path: Path):
     found = plan(quick_runs(RUNS))
     store = Store.create(disk / "store")

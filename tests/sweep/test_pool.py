@@ -154,7 +154,7 @@ def script(tmp_path: Path) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("how", ["ctrl-c", "sigterm", "sigkill of the launcher"])
+@pytest.mark.parametrize("how", ["ctrl-c", "sigkill of the launcher", pytest.param("sigterm", marks=pytest.mark.slow)])
 def test_stopped_workers_give_their_runs_back_and_leave_no_process(how: str, tmp_path: Path):
     with script(tmp_path) as process:
         until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
