@@ -23,6 +23,7 @@ def resembled_structure(
     them apart, and one below the deviation finds no match.
     Logits with at most ``rtol`` times the norm of every candidate are "zero".
 
+    >>> from deepcollapse.ufm import Problem, structures
     >>> problem = Problem(classes=6, layers=2)
     >>> resembled_structure(np.kron(np.eye(3), [[1.0, -0.9], [-0.9, 1.0]]), structures(problem))
     'paired'
