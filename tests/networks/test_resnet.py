@@ -44,6 +44,23 @@ def test_the_classifier_has_the_parameters_of_the_original():
     assert len([m for m in resnet20(3, generator=seeded()).modules() if isinstance(m, nn.Conv2d)]) == 19
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_what_is_overwritten_is_missed_by_no_gradient(stride: int):
+    block = ResidualBlock(4, 4 * stride, stride=stride, generator=seeded(), residual_scale=0.7)
+    first, norm, _, second, last = block.branch
+
+    def plain(x: torch.Tensor) -> torch.Tensor:
+        shortcut = nn.functional.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, 4 * stride - 4))
+        return (shortcut + last(second(norm(first(x)).relu()))).relu()
+
+    found = []
+    for function in (block, plain):
+        x = torch.randn(3, 4, 6, 6, generator=seeded(1), dtype=torch.float64).requires_grad_()
+        output = function(x)
+        found.append((output, *torch.autograd.grad(output.square().sum(), [x, *block.parameters()])))
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(("channels", "side", "final"), [(1, 28, 7), (3, 32, 8)])
 def test_sizes_through_the_stages(channels: int, side: int, final: int):
     x = torch.randn(2, channels, side, side, generator=seeded(), dtype=torch.float64)

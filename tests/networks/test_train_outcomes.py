@@ -1,5 +1,7 @@
 """How runs end: converged, stalled, collapsed or not; optimisers against torch's own; decay; speed."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,9 @@ from deepcollapse.networks import Descent, LabelledImages, Network, UfmDecay, de
 from deepcollapse.networks.batches import Batches, TrainingSet
 from deepcollapse.networks.decay import Decay, StandardDecay
 from deepcollapse.networks.evaluation import evaluated
-from deepcollapse.networks.execution import Execution
+from deepcollapse.networks.execution import Execution, keep_freed_memory
 from deepcollapse.networks.schedule import Cosine
-from deepcollapse.networks.speed import flops_per_image, matmul_peak
+from deepcollapse.networks.speed import BestPeak, flops_per_image, matmul_peak
 from deepcollapse.ufm import Problem, balanced_factors, gaussian_factors, gradient, structure
 from networks.oracle import blank_images, free_network
 from networks.small_networks import normalised, plain, random_images
@@ -224,6 +226,25 @@ def test_operations_of_an_image():
     assert flops_per_image(network, images) == 3 * forward - 2 * 36 * 8
     assert matmul_peak(size=64, rounds=3) > 0
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_the_best_peak_is_that_of_several_moments(monkeypatch: pytest.MonkeyPatch):
+    moments = iter([2.0, 1.0, 5.0, 3.0])
+    monkeypatch.setattr("deepcollapse.networks.speed.matmul_peak", lambda **_: next(moments))
+    peak = BestPeak(seconds=0.0)
+    assert [peak.measure() for _ in range(3)] == [2.0, 2.0, 5.0]
+    peak.seconds = 1e9  # not due
+    assert (peak.measure(), peak.measure(at_once=True)) == (5.0, 5.0)
+    assert list(moments) == []
+
+
+def test_the_c_library_keeps_memory_unless_it_was_told_otherwise(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.trim_threshold=1000000")
+    assert keep_freed_memory() is False
+    monkeypatch.undo()
+    assert keep_freed_memory() in (True, False)  # as this machine's library can
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert keep_freed_memory() is False
 
 
 @pytest.mark.parametrize(

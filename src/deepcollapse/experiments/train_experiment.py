@@ -27,8 +27,9 @@ from deepcollapse.networks import (
     train,
 )
 from deepcollapse.networks.collapse_width import too_narrow
+from deepcollapse.networks.execution import keep_freed_memory
 from deepcollapse.networks.replacing import replace_file
-from deepcollapse.networks.speed import flops_per_image, matmul_peak
+from deepcollapse.networks.speed import BestPeak, flops_per_image
 from deepcollapse.observe import Measurement
 from deepcollapse.ufm import Factors, Problem, collapse
 
@@ -57,8 +58,9 @@ class TrainResult:
         training: steps, outcome, speed and trajectory.
         train_error: share of training images classified wrongly.
         test_accuracy: share of the held-out images classified correctly; None if there are none.
-        matmul_share: floating-point operations of training per second (looks left out), as a share of what a matrix
-            product reaches on the same device in a moment after it.
+        matmul_share: floating-point operations of training per second (the mean over the run, looks left out), as a
+            share of the best that matrix products reached on the same device before, during (at looks, at most once a
+            minute) and after it. Other work on the machine lowers it.
         noise: accuracy under noise, see ``accuracy_under_noise``.
         looks: what was measured during training, by increasing steps.
         polished: the feature model's critical point that is nearest downhill; None if it was not asked for.
@@ -156,6 +158,7 @@ def train_experiment(
         UndefinedError: at these decays deep neural collapse does not exist, so that there is no bound.
         ConvergenceError: training diverged.
     """
+    keep_freed_memory()
     with train_folder(folder, spec.as_json()) if folder else nullcontext(), _within_memory():
         return _run(spec, folder, progress=progress, downloaded=downloaded)
 
@@ -174,6 +177,14 @@ def _run(
     if folder:
         write_json(folder / SPEC, spec.as_json())
     looks = Looks(data, spec.analysis, spec.seed, folder / "looks.jsonl" if folder else None)
+    weight = network.head.weights[0]
+    peak = BestPeak(dtype=weight.dtype, device=weight.device)
+    peak.measure()
+
+    def look(step: int, seen: Network) -> None:
+        looks(step, seen)
+        peak.measure()
+
     training = train(
         network,
         data.train,
@@ -182,10 +193,10 @@ def _run(
         batches=spec.batches,
         execution=spec.execution,
         checkpoints=Checkpoints(folder=folder / "checkpoints") if folder else None,
-        look=looks,
+        look=look,
         progress=progress,
     )
-    result = _result(spec, network, data, training=training, looks=looks)
+    result = _result(spec, network, data, training=training, looks=looks, peak=peak.measure(at_once=True))
     if folder:
         result.save(folder)
     return result
@@ -205,7 +216,9 @@ def _within_memory() -> Iterator[None]:
         ) from error
 
 
-def _result(spec: TrainSpec, network: Network, data: Split, *, training: Training, looks: Looks) -> TrainResult:
+def _result(
+    spec: TrainSpec, network: Network, data: Split, *, training: Training, looks: Looks, peak: float
+) -> TrainResult:
     factors = network.factors(data.train.images)
     problem, undefined = _compared(spec, network, factors, samples=data.train.class_counts)
     verdict = head_verdict(factors, problem) if problem else None
@@ -222,7 +235,7 @@ def _result(spec: TrainSpec, network: Network, data: Split, *, training: Trainin
         training=training,
         train_error=float(training.trajectory.train_error[-1]),
         test_accuracy=accuracy(network, data.test),
-        matmul_share=_matmul_share(network, data, training),
+        matmul_share=_flops_per_second(network, data, training) / peak,
         noise=accuracy_under_noise(network, data, analysis=spec.analysis, seed=spec.seed),
         looks=[looks.rows[step] for step in sorted(steps & looks.rows.keys())],
         polished=polish(factors, problem) if problem and spec.analysis.polish else None,
@@ -249,11 +262,9 @@ def _expect_bound(problem: Problem) -> None:
         collapse(problem.replace(activation="linear"))
 
 
-def _matmul_share(network: Network, data: Split, training: Training) -> float:
+def _flops_per_second(network: Network, data: Split, training: Training) -> float:
     images = training.epochs * len(data.train.labels) / (training.seconds - training.look_seconds)
-    weight = network.head.weights[0]
-    operations = flops_per_image(network, network.tensor(data.train.images[:_COUNTED]))
-    return images * operations / matmul_peak(dtype=weight.dtype, device=weight.device)
+    return images * flops_per_image(network, network.tensor(data.train.images[:_COUNTED]))
 
 
 def _training(training: Training) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """How the passes of training are executed: memory format and mixed precision, and the randomness inside them."""
 
+import ctypes
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,7 +14,9 @@ from jaxtyping import Float
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.network import Network
 
-__all__ = ["Execution", "own_randomness"]
+__all__ = ["Execution", "keep_freed_memory", "own_randomness"]
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt; the second is 32 MiB at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +83,19 @@ def own_randomness(device: torch.device, *, seed: int | None = None) -> Iterator
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(seed)
         yield
+
+
+def keep_freed_memory() -> bool:
+    """Have the C library keep freed memory for the next tensors of this process, instead of giving it back each time.
+
+    The activations of a pass are as large as the system's own limits for that, so that every pass would ask for tens of
+    thousands of fresh pages. What is computed does not change; the process stays as large as it once was.
+
+    Returns:
+        Whether it was set: with glibc on Linux, unless the environment sets options of its own.
+    """
+    named = ("GLIBC_TUNABLES", "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD")
+    if sys.platform != "linux" or any(name in os.environ for name in named):
+        return False
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    return option is not None and bool(option(_MMAP_THRESHOLD, 2**25) and option(_TRIM_THRESHOLD, 2**31 - 1))

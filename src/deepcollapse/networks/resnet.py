@@ -37,17 +37,20 @@ class ResidualBlock(nn.Module):
         self.branch = nn.Sequential(
             convolution(inputs, outputs, generator=generator, stride=stride),
             _batch_norm(outputs),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             convolution(outputs, outputs, generator=generator),
             _batch_norm(outputs, weight=residual_scale),
         )
 
     def forward(self, x: Float[torch.Tensor, "N c h w"]) -> Float[torch.Tensor, "N C H W"]:
-        """Channels and image of the next block."""
+        """Channels and image of the next block.
+
+        Sum and ReLU overwrite what BatchNorm returned, which no gradient needs, and take no memory of their own.
+        """
         shortcut = x[:, :, :: self.stride, :: self.stride] if self.stride > 1 else x
         if self.widening:
             shortcut = pad(shortcut, (0, 0, 0, 0, 0, self.widening))
-        return (shortcut + self.branch(x)).relu()
+        return self.branch(x).add_(shortcut).relu_()
 
 
 def resnet20(
@@ -91,7 +94,8 @@ def resnet20(
             f"residual_scale: expected a finite number >= 0, but found {residual_scale}; 1 is the original, 0 starts "
             "every block as its shortcut"
         )
-    layers: list[nn.Module] = [convolution(channels, _STAGES[0], generator=generator), _batch_norm(16), nn.ReLU()]
+    layers: list[nn.Module] = [convolution(channels, _STAGES[0], generator=generator), _batch_norm(16)]
+    layers.append(nn.ReLU(inplace=True))
     inputs = _STAGES[0]
     for outputs in _STAGES:
         for _ in range(_BLOCKS):

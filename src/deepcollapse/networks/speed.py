@@ -1,6 +1,8 @@
 """How fast training is, and how fast the machine could be."""
 
+import math
 import time
+from dataclasses import dataclass
 from statistics import median
 
 import torch
@@ -10,7 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from deepcollapse.networks.network import Network, in_mode
 
-__all__ = ["flops_per_image", "matmul_peak"]
+__all__ = ["BestPeak", "flops_per_image", "matmul_peak"]
+
+_ROUNDS = 5
 
 
 def flops_per_image(network: Network, images: Float[torch.Tensor, "p *shape"]) -> int:
@@ -56,6 +60,31 @@ def matmul_peak(
         _wait(left.device)
         seconds.append(time.perf_counter() - begin)
     return 2.0 * size**3 / median(seconds[1:])
+
+
+@dataclass(slots=True, kw_only=True)
+class BestPeak:
+    """The best ``matmul_peak`` of several moments: other work on the machine lowers each, and a single one says little.
+
+    Attributes:
+        dtype: of the matrices.
+        device: a torch device.
+        seconds: between two moments, at least.
+        best: so far, 0 before the first.
+    """
+
+    dtype: torch.dtype = torch.float32
+    device: str | torch.device = "cpu"
+    seconds: float = 60.0
+    best: float = 0.0
+    _last: float = -math.inf
+
+    def measure(self, *, at_once: bool = False) -> float:
+        """The best, this moment included if the last one is long enough ago, or ``at_once``."""
+        if at_once or time.monotonic() >= self._last + self.seconds:
+            self.best = max(self.best, matmul_peak(dtype=self.dtype, device=self.device, rounds=_ROUNDS))
+            self._last = time.monotonic()
+        return self.best
 
 
 def _wait(device: torch.device) -> None:
