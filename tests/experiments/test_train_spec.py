@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from deepcollapse.errors import InvalidInputError
@@ -72,6 +74,50 @@ def test_a_file(tmp_path: Path):
         train_spec(file)
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 10**5, "a = " + "9" * 10**4, "a = 1\na = 2", "\x00", "[a\n"])
+def test_documents_that_are_no_toml(text: str, tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidInputError, match=r"mine.toml: expected TOML, but found: .*; correct it"):
+        train_spec(file)
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_a_changed_document_is_an_error_of_ours_or_a_specification(document: Path, data: st.DataObject):
+    text = bytearray(TEXT.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    document.write_bytes(bytes(text[: data.draw(st.integers(0, len(text)))]))
+    try:
+        found = train_spec(document)
+    except InvalidInputError:
+        return
+    assert train_spec(found.as_json()) == found
+
+
+TEXT = """name = "mine"
+seed = 3
+[data]
+source = "file"
+classes = [0, 1]
+[backbone]
+kind = "mlp"
+hidden = [16, 8]
+[head]
+gain = 2.0
+[decay]
+kind = "ufm"
+weights = 1e-2
+features = 1e-4
+"""
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spec") / "mine.toml"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -100,6 +146,7 @@ def test_a_file(tmp_path: Path):
         ("seed=9223372036854775808", r"^seed: expected less than 9223372036854775808, but found"),
         ("seed=-1", r"^seed: expected greater than or equal to 0, but found -1"),
         ("no assignment", r"^override: expected part.key=value, but found 'no assignment'"),
+        ("head.width=" + "[" * 10**5, r"^head.width: expected a valid integer"),
         ("=3", r"^override: expected part.key=value, but found '=3'"),
         ("name.first=3", r"^override: expected a table at name, but found .*; drop .first"),
     ],

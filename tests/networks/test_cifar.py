@@ -78,6 +78,20 @@ def test_binary_records_are_read(folder: Path, count: int, classes: int, seed: i
         read_cifar_binary(written(folder, content + b"\0"), classes=classes)
 
 
+@given(st.binary(max_size=40), st.integers(0, 3), st.sampled_from([10, 100]))
+def test_any_binary_file_is_an_error_of_ours_or_its_records(folder: Path, content: bytes, records: int, classes: int):
+    size = 3072 + (1 if classes == 10 else 2)
+    path = written(folder, content + bytes(max(0, records * size - len(content))))
+    try:
+        pixels, labels = read_cifar_binary(path, classes=classes)
+    except InvalidInputError:
+        return
+    assert len(labels) == len(pixels) == records
+    assert 0 <= labels.min() <= labels.max() < classes
+    held = [bytes([label]) + image.tobytes() for label, image in zip(labels.tolist(), pixels, strict=True)]
+    assert all(part in path.read_bytes() for part in held)
+
+
 def test_bad_binary_files(folder: Path):
     with pytest.raises(InvalidInputError, match=r"expected records of 3073 bytes \(CIFAR-10\), but found 0 bytes"):
         read_cifar_binary(written(folder, b""))
@@ -255,10 +269,13 @@ def test_any_operations_end_in_an_error_of_ours(folder: Path, operations: list[b
         read_cifar_pickle(written(folder, b"\x80\x02" + b"".join(operations) + b"."))
 
 
+ZEROS = pickled(2, data=np.zeros((2, 3072), np.uint8), protocol=4)
+
+
 @settings(max_examples=200)
 @given(st.data())
 def test_changed_bytes_give_an_error_of_ours_or_images(folder: Path, data: st.DataObject):
-    content = bytearray(pickled(2, data=np.zeros((2, 3072), np.uint8), protocol=4))
+    content = bytearray(ZEROS)
     for _ in range(data.draw(st.integers(1, 3))):
         # the pixels are zeros in the middle: what matters is before and behind them
         start = data.draw(st.sampled_from([0, len(content) - 120]))

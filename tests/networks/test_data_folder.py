@@ -391,6 +391,31 @@ def test_damaged_archives_are_refused_or_hold_what_was_saved(folder: Path, data:
     np.testing.assert_array_equal(found.images, np.full((4, 1, 2, 2), np.float32(1 / 255)))
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_numpy_does_not_write_are_not_decompressed(folder: Path, compression: int):
+    path = folder / "other.npz"
+    with zipfile.ZipFile(saved(folder, **GOOD)) as good, zipfile.ZipFile(path, "w", compression) as other:
+        for name in good.namelist():
+            other.writestr(name, good.read(name))
+    with pytest.raises(
+        InvalidInputError, match=r'expected "X" stored or deflated, as NumPy does, but found another com'
+    ):
+        read_npz(path)
+
+
+def test_names_that_are_no_text(folder: Path):
+    content = bytearray(saved(folder, **GOOD).read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 9] |= 0x08  # the flag of UTF-8, in the central directory
+    content[entry + 46] = 0xFF
+    path = folder / "names.npz"
+    path.write_bytes(bytes(content))
+    with pytest.raises(
+        InvalidInputError, match=r"names.npz: expected a readable .npz archive, but found: 'utf-8' codec"
+    ):
+        read_npz(path)
+
+
 @settings(max_examples=200)
 @given(st.binary(max_size=80), st.booleans())
 def test_any_member_is_an_error_of_ours(folder: Path, content: bytes, magic: bool):

@@ -187,7 +187,7 @@ def _read(source: str | Path) -> dict[str, Any]:
 def _toml(text: str, *, where: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # the second of endless brackets
         raise InvalidInputError(f"{where}: expected TOML, but found: {error}; correct it") from None
 
 
@@ -210,5 +210,5 @@ def _replaced(document: Mapping[str, Any], names: list[str], value: Any) -> dict
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -1,5 +1,6 @@
 """Checkpoints of a run: tensors as safetensors, the rest as JSON; complete or absent, whenever the run is killed."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +66,9 @@ def write_checkpoint(folder: Path, tensors: dict[str, torch.Tensor], values: dic
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{values['step']}{'-end' if values.get('finished') else ''}.safetensors"
-    replace_file(
-        folder / name, save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})
-    )
-    index = {"version": _VERSION, "tensors": name, "values": values}
+    content = save({key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()})
+    replace_file(folder / name, content)
+    index = {"version": _VERSION, "tensors": name, "values": values, "digest": _digest(content, values)}
     replace_file(folder / _INDEX, json.dumps(index, allow_nan=False).encode())
     for old in folder.glob("step-*.safetensors*"):
         if old.name != name:
@@ -92,8 +92,13 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None
                 f"checkpoint: expected version {_VERSION} in {folder}, but found {index['version']}; finish the run "
                 "with the release that began it, or take another folder"
             )
-        return load((folder / Path(index["tensors"]).name).read_bytes()), dict(index["values"])
-    except (OSError, SafetensorError, LookupError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        content, values = (folder / Path(index["tensors"]).name).read_bytes(), dict(index["values"])
+        if index.get("digest", expected := _digest(content, values)) != expected:
+            raise ValueError("other bytes than were written")
+        return load(content), values
+    except InvalidInputError:
+        raise
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"checkpoint: expected {_INDEX} and the tensors it names in {folder}, but found {error!r}; delete the "
             "folder to start anew"
@@ -131,6 +136,12 @@ def load_best(folder: Path, network: Network) -> int:
     tensors, values = found
     restore_network(network, tensors, prefix=BEST)
     return int(values["best"]["step"])
+
+
+def _digest(content: bytes, values: dict) -> str:
+    """Of all that a checkpoint holds, so that a damaged byte is no number that nobody notices."""
+    text = json.dumps(values, sort_keys=True, allow_nan=False)
+    return hashlib.blake2b(content + text.encode(), digest_size=16).hexdigest()
 
 
 def _shape(tensors: dict[str, torch.Tensor], key: str) -> torch.Size | None:

@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import struct
 import warnings
 import zipfile
 import zlib
@@ -23,7 +24,9 @@ _NAMES = (("X", "y"), ("images", "labels"))
 _LARGEST = 2**32  # bytes of one array once unpacked
 _CHANNELS = (1, 3)
 
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_DAMAGED += (ValueError, OverflowError, LookupError, struct.error)  # zipfile's, of names and offsets that are none
 _BAD_HEADER = (ValueError, TypeError, KeyError, IndexError, SyntaxError, TokenError, MemoryError, OverflowError)
 
 
@@ -51,6 +54,8 @@ def read_npz(path: str | os.PathLike[str]) -> LabelledImages:
                     f"{', '.join(sorted(held)[:10]) or 'none'}; rename them"
                 )
             images, labels = (_member(archive, name, path) for name in pair)
+    except InvalidInputError:
+        raise
     except _DAMAGED as error:
         raise InvalidInputError(
             f"{path}: expected a readable .npz archive, but found: {error}; check the path, or save it again"
@@ -78,6 +83,10 @@ def pixels(images: Shaped[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
 
 def _member(archive: zipfile.ZipFile, name: str, path: str | os.PathLike[str]) -> Shaped[np.ndarray, "..."]:
     full = name if name in archive.namelist() else f"{name}.npy"
+    if archive.getinfo(full).compress_type not in _COMPRESSIONS:
+        raise InvalidInputError(
+            f'{path}: expected "{name}" stored or deflated, as NumPy does, but found another compression; save it again'
+        )
     with cast(io.BufferedIOBase, archive.open(full)) as file:
         try:
             shape, columns_first, dtype = _header(file)
