@@ -61,6 +61,11 @@ def test_a_name_and_a_folder_of_public_images_do_not_change_a_training_run():
     assert run_spec(TRAIN | renamed).identity() == run_spec(TRAIN).identity()
 
 
+def test_a_table_replaces_a_part_of_a_specification_whole():
+    run = run_spec(TRAIN | {"decay": {"kind": "standard", "weights": 1e-3}})
+    assert run.as_json()["spec"]["decay"] == {"kind": "standard", "weights": 1e-3, "vectors": True}
+
+
 def test_a_file_of_images_counts_by_its_bytes(tmp_path):
     paths = [tmp_path / name for name in ("one.npz", "same.npz", "other.npz")]
     for path, bytes_ in zip(paths, [b"1", b"1", b"2"], strict=True):

@@ -1,6 +1,5 @@
 """What one run of a sweep can be, read from a document and checked."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -83,4 +82,4 @@ def _train(document: Mapping[str, Any]) -> TrainRun:
     rest = {key: value for key, value in document.items() if key not in ("kind", "spec")}
     if "spec" not in document:
         raise InvalidInputError("spec: expected a specification's name or document, but found none; add it")
-    return TrainRun(spec=train_spec(document["spec"], [f"{key}={json.dumps(value)}" for key, value in rest.items()]))
+    return TrainRun(spec=train_spec(document["spec"], rest))

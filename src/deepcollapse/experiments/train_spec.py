@@ -132,12 +132,13 @@ def shipped_specs() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in _FOLDER.iterdir()))
 
 
-def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] = ()) -> TrainSpec:
+def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] | Mapping[str, Any] = ()) -> TrainSpec:
     """Read and check a specification.
 
     Args:
         source: a TOML file, the name of a shipped specification, or the document itself.
-        overrides: assignments "part.key=value" that replace or add entries; a value is TOML, or else a plain string.
+        overrides: entries that replace or are added: values by dotted key, or assignments "part.key=value", where a
+            value is TOML, or else a plain string.
 
     Raises:
         InvalidInputError: no such file or name, no TOML, unknown keys, values of another type or out of range; all of
@@ -147,8 +148,9 @@ def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] 
     'adam'
     """
     document = dict(source) if isinstance(source, Mapping) else _read(source)
-    for assignment in overrides:
-        document = _assigned(document, assignment)
+    replaced = overrides.items() if isinstance(overrides, Mapping) else map(_assignment, overrides)
+    for key, value in replaced:
+        document = _replaced(document, key.split("."), value)
     try:
         return _ADAPTER.validate_python(document)
     except ValidationError as error:
@@ -191,12 +193,11 @@ def _toml(text: str, *, where: str) -> dict[str, Any]:
         raise InvalidInputError(f"{where}: expected TOML, but found: {error}; correct it") from None
 
 
-def _assigned(document: Mapping[str, Any], assignment: str) -> dict[str, Any]:
-    key, sign, value = assignment.partition("=")
-    names = key.strip().split(".")
-    if not sign or not all(names):
-        raise InvalidInputError(f"override: expected part.key=value, but found {assignment!r}; correct it")
-    return _replaced(document, names, _value(value.strip()))
+def _assignment(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not all(key.strip().split(".")):
+        raise InvalidInputError(f"override: expected part.key=value, but found {text!r}; correct it")
+    return key.strip(), _value(value.strip())
 
 
 def _replaced(document: Mapping[str, Any], names: list[str], value: Any) -> dict[str, Any]:
