@@ -43,7 +43,7 @@ def reproduce(
         out: folder for the page, and for the paper's figures in its folder figures; none are made without it.
         only: claims joined by commas, such as E2,T5; nothing is run that they do not need.
         cifar10: an .npz archive with images X and labels y, used in the place of CIFAR-10's own files, which are
-            otherwise looked for in the folder data.
+            otherwise looked for in the folder data; workers in other folders need its whole path.
         device: torch device of networks and simulations, cuda for example.
         who: does the runs.
         retry: try failed runs again.

@@ -58,7 +58,7 @@ def _with_images(part: Mapping[str, Any], archive: Path) -> Mapping[str, Any]:
     """The part on images of an archive, if it is one on CIFAR-10."""
     if part["kind"] != "train" or train_spec(part["run"]["spec"]).data.source != _REPLACED:
         return part
-    images = {"data.source": "file", "data.path": str(archive.absolute()), "data.download": False}
+    images = {"data.source": "file", "data.path": str(archive), "data.download": False}
     return {**part, "run": {**part["run"], **images}}
 
 
