@@ -1,5 +1,7 @@
 """The landscape explorer in a browser."""
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
@@ -88,7 +90,7 @@ def test_odd_classes_show_the_relaxed_pairs_and_label_the_trial_point(visit: Vis
     row = visit.page.locator("tr", has=visit.page.locator('[data-structure="paired"]'))
     expect(row).to_contain_text("0.024513429")
     trial = visit.page.locator("tr", has=visit.page.locator('[data-structure="paired-trial"]'))
-    expect(trial).to_contain_text("no critical point")
+    expect(trial).to_contain_text("an upper bound")
 
 
 def test_choosing_a_structure_shows_its_logits_and_its_dimension_ratio(visit: Visit):
@@ -113,6 +115,23 @@ def test_charts_are_drawn_and_their_numbers_can_be_read_and_saved(visit: Visit):
     assert best["3", "-10"] == "T5"
     assert best["1", "-10"] == "simplex"
     assert best["2", "-1"] == "zero"
+
+
+def test_long_tables_are_leafed_through_and_pictures_saved(visit: Visit):
+    visit.open("explore")
+    card = visit.chart("phase-diagram")
+    card.get_by_text("Numbers as a table").click()
+    expect(card.get_by_role("status")).to_have_text("1 to 25 of 924")
+    card.get_by_role("button", name="Next").click()
+    expect(card.get_by_role("status")).to_have_text("26 to 50 of 924")
+    card.get_by_role("button", name="Previous").click()
+    expect(card.get_by_role("button", name="Previous")).to_be_disabled()
+    card.get_by_role("button", name="log2_decay").click()
+    expect(card.locator("tbody tr").first).to_contain_text("−20")
+    with visit.page.expect_download() as started:
+        card.get_by_role("button", name="Download the picture").click()
+    assert started.value.suggested_filename == "phase-diagram.svg"
+    assert Path(started.value.path()).read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_search_that_found_more_is_mentioned(visit: Visit):

@@ -102,3 +102,23 @@ def test_texts_of_the_store_stay_texts(visit: Visit):
     visit.open("claims")
     expect(visit.page.get_by_text("<script>alert(1)</script>")).to_be_visible()
     assert visit.page.locator("main script").count() == 0
+
+
+def test_what_is_rebuilt_under_the_focus_keeps_it(visit: Visit):
+    focused = "document.activeElement.dataset.control"
+    visit.open("sweeps?part=0")
+    visit.control("x").focus()
+    visit.control("x").select_option("init_scale")
+    assert visit.shown("sweeps")["x"] == "init_scale"
+    assert visit.page.evaluate(focused) == "x"
+    visit.open("logits")
+    visit.shown("logits")
+    visit.page.get_by_role("button", name="Next").focus()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator(".answer:visible")).to_contain_text("Seed 1")
+    assert visit.page.evaluate(focused) == "Next"
+    visit.open("explore")
+    visit.page.locator('[data-structure="circle"], [data-structure="T5"]').first.focus()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator('[data-structure="T5"]')).to_have_attribute("aria-pressed", "true")
+    assert visit.page.evaluate(focused) == "T5"

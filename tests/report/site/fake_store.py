@@ -4,7 +4,9 @@ Ensembles and networks are made up, because training takes long: their endpoints
 a probability of collapse that grows with the width and the initial scale.
 """
 
+import atexit
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -111,7 +113,9 @@ CLAIMS = [
 @cache
 def example_store() -> Path:
     """A store with runs of all kinds and a ledger, in a folder of its own; do not change it."""
-    path = Path(tempfile.mkdtemp(prefix="deepcollapse-store-")) / "example store"
+    folder = tempfile.mkdtemp(prefix="deepcollapse-store-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "example store"
     store = filled(Store.create(path), ENSEMBLES)
     runs = {part.name: part.ids for part in plan(ENSEMBLES).parts}
     claims = [{key: value for key, value in claim.items() if key != "part"} for claim in CLAIMS]

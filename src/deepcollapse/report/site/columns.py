@@ -15,8 +15,8 @@ _WORDS = 4096  # distinct values up to which a column is stored as codes
 def encoded(values: Sequence[Any]) -> dict[str, Any]:
     """A column of JSON values as {"all", "count"} if they are equal, as {"words", "codes"} if they repeat, else plain.
 
-    >>> encoded(["paired", "dnc", "paired"])
-    {'words': ['paired', 'dnc'], 'codes': [0, 1, 0]}
+    >>> encoded(["paired", "dnc", "paired", "paired"])
+    {'words': ['paired', 'dnc'], 'codes': [0, 1, 0, 0]}
     >>> encoded([2, 2]), encoded([0.5, 0.25])
     ({'all': 2, 'count': 2}, {'values': [0.5, 0.25]})
     """

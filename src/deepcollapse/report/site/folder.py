@@ -16,8 +16,8 @@ _SCRIPTS = (
     "ray", "relaxed_pairs", "closed_forms", "numbers", "logit_patterns", "elements", "address", "theme",
     "structure_names", "csv", "table", "controls", "charts", "heat_map", "columns", "runs_data", "filters",
     "model_settings", "explorer_answer", "explorer_levels", "explorer_curves", "phase_diagram", "explorer", "claims",
-    "sweep_points", "sweep_charts", "sweeps", "network_charts", "networks", "matrix_view", "run_list", "run_view",
-    "page",
+    "chart_axes", "sweep_points", "loss_chart", "sweep_charts", "sweeps", "network_charts", "networks",
+    "matrix_charts", "matrix_view", "run_list", "run_view", "page",
 )  # fmt: skip
 
 

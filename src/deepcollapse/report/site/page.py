@@ -1,8 +1,8 @@
 """The page over a store: claims, explorer, sweeps, networks, logits, runs."""
 
 import os
+import shlex
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -13,7 +13,7 @@ from deepcollapse.report.site.folder import ASSETS, asset_names, write_folder
 from deepcollapse.report.site.ledger import Ledger, read_ledger
 from deepcollapse.report.site.page_data import data_files
 from deepcollapse.report.words import counted
-from deepcollapse.store import Store
+from deepcollapse.store import Status, Store
 
 __all__ = ["index_html", "write_site"]
 
@@ -56,24 +56,19 @@ def index_html(found: Contents, ledger: Ledger | None) -> str:
         ledger=ledger,
         kinds={name: len(kind.ids) for name, kind in found.kinds.items()},
         runs=counted(len(found.ids), "run"),
-        unfinished=_unfinished(found),
+        unfinished=_unfinished(found.store),
     )
 
 
-def _unfinished(found: Contents) -> list[dict[str, Any]]:
-    """Plans with runs that are not done: name, done, runs."""
-    plans: dict[str, dict[str, Any]] = {}
-    for part in found.parts:
-        plan = plans.setdefault(part["plan"], {"name": part["plan"], "done": 0, "runs": 0})
-        plan["done"] += part["done"]
-        plan["runs"] += part["runs"]
-    return [plan for plan in plans.values() if plan["done"] < plan["runs"]]
+def _unfinished(store: Store) -> list[Status]:
+    """Plans with runs that are not done."""
+    return [status for status in store.statuses() if status.plan is not None and status.done < status.total]
 
 
 def _typed(store: Path) -> str:
     """The store's path as one would type it here: relative, if it is below the current folder."""
     found, here = store.resolve(), Path.cwd()
-    return str(found.relative_to(here) if found.is_relative_to(here) else found)
+    return shlex.quote(str(found.relative_to(here) if found.is_relative_to(here) else found))
 
 
 def _link(store: Path, page: Path) -> str | None:

@@ -14,8 +14,17 @@
     return `#${view}${query ? `?${query}` : ""}`;
   }
 
-  /** Put the state into the address without a new entry in the history. */
-  const replace = (view, state) => history.replaceState(null, "", link(view, state));
+  let late = 0;
+
+  /** Put the state into the address without a new entry in the history; later where the browser limits how often. */
+  function replace(view, state) {
+    clearTimeout(late);
+    try {
+      history.replaceState(null, "", link(view, state));
+    } catch {
+      late = setTimeout(() => replace(view, state), 1000);
+    }
+  }
 
   site.address = Object.freeze({ read, link, replace });
 })(globalThis.deepcollapse);

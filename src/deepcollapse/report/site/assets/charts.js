@@ -11,7 +11,9 @@
     library ||= new Promise((done, failed) => {
       const script = element("script", { src: `${site.assets}/plotly.min.js` });
       script.addEventListener("load", () => done(globalThis.Plotly));
-      script.addEventListener("error", () => failed(new Error("plotly.min.js is missing beside the page; make the report again")));
+      script.addEventListener("error", () =>
+        failed(new Error("plotly.min.js is missing beside the page; make the report again")),
+      );
       document.head.append(script);
     });
     return library;
@@ -19,23 +21,52 @@
 
   function axis(given, colors) {
     const title = given.title ? { title: { text: given.title, standoff: 10, font: { size: 12.5 } } } : {};
-    const lines = { gridcolor: colors.rule, linecolor: colors.faint, tickcolor: colors.faint, tickfont: { color: colors.faint, size: 12 } };
+    const lines = {
+      gridcolor: colors.rule,
+      linecolor: colors.faint,
+      tickcolor: colors.faint,
+      tickfont: { color: colors.faint, size: 12 },
+    };
     return { automargin: true, zeroline: false, ...lines, fixedrange: true, ...given, ...title };
   }
 
   /** The look of the page around a chart's own layout. */
   function themed(layout, { narrow }) {
-    const colors = { ink: site.theme.color("ink"), faint: site.theme.color("faint"), rule: site.theme.color("rule"), card: site.theme.color("card") };
+    const colors = {
+      ink: site.theme.color("ink"),
+      faint: site.theme.color("faint"),
+      rule: site.theme.color("rule"),
+      card: site.theme.color("card"),
+    };
     const { xaxis = {}, yaxis = {}, legend = {}, ...rest } = layout;
-    const more = Object.fromEntries(Object.entries(rest).filter(([key]) => /^[xy]axis\d/.test(key)).map(([key, given]) => [key, axis(given, colors)]));
+    const more = Object.fromEntries(
+      Object.entries(rest)
+        .filter(([key]) => /^[xy]axis\d/.test(key))
+        .map(([key, given]) => [key, axis(given, colors)]),
+    );
     return {
       height: 360,
       margin: { l: 8, r: narrow ? 8 : 16, t: 12, b: 8 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colors.ink },
-      hoverlabel: { bgcolor: colors.card, bordercolor: colors.rule, font: { color: colors.ink, size: 12.5 }, align: "left" },
-      legend: { orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", font: { size: 12.5 }, itemclick: false, itemdoubleclick: false, ...legend },
+      hoverlabel: {
+        bgcolor: colors.card,
+        bordercolor: colors.rule,
+        font: { color: colors.ink, size: 12.5 },
+        align: "left",
+      },
+      legend: {
+        orientation: "h",
+        x: 0,
+        xanchor: "left",
+        y: 1.02,
+        yanchor: "bottom",
+        font: { size: 12.5 },
+        itemclick: false,
+        itemdoubleclick: false,
+        ...legend,
+      },
       dragmode: false,
       ...rest,
       ...more,
@@ -45,9 +76,10 @@
   }
 
   /**
-   * A chart's card. `update(make)` sets what is drawn: make() gives {traces(color, around), layout, caption, description,
-   * table} or {empty: text}; it is called only when the chart is in view or its numbers are asked for. `color` turns
-   * names of the style sheet into colours, `around` has the width in pixels; a layout may be a function of it.
+   * A chart's card. `update(make)` sets what is drawn: make() gives {traces(color, around), layout, caption,
+   * description, table} or {empty: text}, and is called only when the chart is in view or its numbers are asked for.
+   * `color` turns names of the style sheet into colours, `around` has the width in pixels; a layout may be a function
+   * of it.
    */
   function chart({ name, title, controls = [] }) {
     const heading = unique("chart");
@@ -55,7 +87,11 @@
     const caption = element("p", { class: "caption" });
     const numbers = element("div");
     const details = element("details", { class: "numbers" }, element("summary", {}, "Numbers as a table"), numbers);
-    const csv = element("button", { type: "button", class: "quiet", "data-csv": name, on: { click: () => site.csv.download(name, spec().table) } }, "CSV");
+    const csv = element(
+      "button",
+      { type: "button", class: "quiet", "data-csv": name, on: { click: () => site.csv.download(name, spec().table) } },
+      "CSV",
+    );
     const picture = element("button", { type: "button", class: "quiet", on: { click: savePicture } }, "SVG");
     csv.setAttribute("aria-label", `Download the numbers of: ${title} (CSV)`);
     picture.setAttribute("aria-label", `Download the picture of: ${title} (SVG)`);
@@ -63,7 +99,7 @@
     const card = element(
       "figure",
       { class: "card", "aria-labelledby": heading, "data-chart": name },
-      element("div", { class: "card-head" }, element("h3", { id: heading }, title), actions),
+      element("div", { class: "card-head" }, element("h2", { id: heading }, title), actions),
       controls.length ? element("div", { class: "row" }, controls) : null,
       plot,
       element("figcaption", {}, caption, details),
@@ -84,7 +120,8 @@
 
     async function savePicture() {
       const library = await plotly();
-      if (drawn && !spec().empty) await library.downloadImage(plot, { format: "svg", filename: name, width: 900, height: plot.layout.height });
+      if (drawn && !spec().empty)
+        await library.downloadImage(plot, { format: "svg", filename: name, width: 900, height: plot.layout.height });
     }
 
     async function draw() {
@@ -101,8 +138,13 @@
         if (!plot.classList.contains("js-plotly-plot")) replace(plot);
         width = plot.clientWidth;
         const around = { color: site.theme.color, width };
-        const layout = themed(typeof now.layout === "function" ? now.layout(around) : now.layout || {}, { narrow: width < 480 });
-        await library.react(plot, now.traces(site.theme.color, around), layout, { displayModeBar: false, responsive: false });
+        const layout = themed(typeof now.layout === "function" ? now.layout(around) : now.layout || {}, {
+          narrow: width < 480,
+        });
+        await library.react(plot, now.traces(site.theme.color, around), layout, {
+          displayModeBar: false,
+          responsive: false,
+        });
         card.dataset.drawn = "yes";
       } catch (error) {
         nothing(error.message);
@@ -118,10 +160,13 @@
 
     const fillTable = () => replace(numbers, site.table({ ...spec().table, caption: title, page: 25 }));
     details.addEventListener("toggle", () => details.open && fillTable());
-    new IntersectionObserver(([entry]) => {
-      inView = entry.isIntersecting;
-      if (inView && !drawn) draw();
-    }, { rootMargin: "200px" }).observe(card);
+    new IntersectionObserver(
+      ([entry]) => {
+        inView = entry.isIntersecting;
+        if (inView && !drawn) draw();
+      },
+      { rootMargin: "200px" },
+    ).observe(card);
     new ResizeObserver(() => {
       if (drawn && plot.clientWidth && plot.clientWidth !== width && !spec().empty) draw();
     }).observe(plot);
@@ -130,8 +175,9 @@
   }
 
   site.theme.onChange(() => {
-    for (const one of live) if (one.element.isConnected) one.redraw();
-    else live.delete(one);
+    for (const one of live)
+      if (one.element.isConnected) one.redraw();
+      else live.delete(one);
   });
 
   site.chart = chart;

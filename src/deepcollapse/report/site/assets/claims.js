@@ -6,7 +6,8 @@
     const buttons = [...section.querySelectorAll(".tally button")];
     const show = (verdict) => {
       for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
-      for (const claim of section.querySelectorAll(".claim")) claim.hidden = Boolean(verdict) && claim.dataset.verdict !== verdict;
+      for (const claim of section.querySelectorAll(".claim"))
+        claim.hidden = Boolean(verdict) && claim.dataset.verdict !== verdict;
     };
     for (const button of buttons)
       button.onclick = () => {
@@ -15,7 +16,8 @@
         show(verdict);
       };
     show(buttons.some((button) => button.dataset.verdict === state.verdict) ? state.verdict : "");
-    if (state.claim) [...section.querySelectorAll(".claim")].find((claim) => claim.dataset.claim === state.claim)?.scrollIntoView();
+    if (state.claim)
+      [...section.querySelectorAll(".claim")].find((claim) => claim.dataset.claim === state.claim)?.scrollIntoView();
   }
 
   site.views = { ...site.views, claims };

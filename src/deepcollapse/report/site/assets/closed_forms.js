@@ -14,7 +14,11 @@
 
   function simpleRay(columns, values, { layers, samples }) {
     const scale = Math.sqrt(samples);
-    return ray(columns, values.map(([value, count]) => [scale * value, count]), layers);
+    return ray(
+      columns,
+      values.map(([value, count]) => [scale * value, count]),
+      layers,
+    );
   }
 
   /** A centred simplex on a group of classes. */
@@ -33,7 +37,14 @@
     const columns = [{ weight: (2 * pairs) / k, gaps: [-2, -1], counts: [1, k - 2] }];
     if (k % 2 === 0) return simpleRay(columns, [[2, pairs]], sizes);
     columns.push({ weight: 1 / k, gaps: [-1], counts: [k - 1] });
-    return simpleRay(columns, [[2, pairs], [1, 1]], sizes);
+    return simpleRay(
+      columns,
+      [
+        [2, pairs],
+        [1, 1],
+      ],
+      sizes,
+    );
   }
 
   /** The m with m (m - 1) / 2 = K, or null. */
@@ -165,7 +176,10 @@
     const found = patternsAt(families, decay).map((pattern) => solve(pattern, decay, scaleOf));
     const points = [zero(k), ...found.filter((point) => point)];
     if (k >= 5 && k % 2 === 1) {
-      const pairs = relaxed(problem, points.find((point) => point.name === "paired-trial"));
+      const pairs = relaxed(
+        problem,
+        points.find((point) => point.name === "paired-trial"),
+      );
       if (pairs) points.push(pairs);
     }
     const width = problem.width || k;
@@ -178,14 +192,18 @@
   function stableScale({ classes: k, layers }) {
     const share = (layers - 1) / (layers + 1);
     if (k >= 4 || share === 0) return k * share;
-    return root((alpha) => {
-      const tail = Math.exp(-alpha);
-      const p = 1 / (1 + (k - 1) * tail);
-      if (k === 2) return alpha * p - share;
-      const a = alpha / k;
-      const u = (1 - tail) * p;
-      return a * (1 + u) * (1 - share) + a ** 2 * (1 + 2 * u) - share;
-    }, 0, k);
+    return root(
+      (alpha) => {
+        const tail = Math.exp(-alpha);
+        const p = 1 / (1 + (k - 1) * tail);
+        if (k === 2) return alpha * p - share;
+        const a = alpha / k;
+        const u = (1 - tail) * p;
+        return a * (1 + u) * (1 - share) + a ** 2 * (1 + 2 * u) - share;
+      },
+      0,
+      k,
+    );
   }
 
   /** The logarithm of the decay at which a scale is critical. */

@@ -11,7 +11,8 @@
     return column.values || Array(column.count).fill(column.all);
   }
 
-  const table = (columns) => Object.fromEntries(Object.entries(columns || {}).map(([name, column]) => [name, decoded(column)]));
+  const table = (columns) =>
+    Object.fromEntries(Object.entries(columns || {}).map(([name, column]) => [name, decoded(column)]));
 
   /** A data file beside the page, as a promise; each is loaded once. */
   function side(name) {

@@ -10,7 +10,14 @@
    */
   function slider({ name, label, values, value, read, write, say = write, allowed, onInput }) {
     const id = unique(name);
-    const range = element("input", { type: "range", id, min: 0, max: values.length - 1, step: 1, "data-control": name });
+    const range = element("input", {
+      type: "range",
+      id,
+      min: 0,
+      max: values.length - 1,
+      step: 1,
+      "data-control": name,
+    });
     const field = element("input", {
       type: "text",
       inputmode: "decimal",
@@ -50,7 +57,14 @@
       }
     });
     show(value);
-    const whole = element("div", { class: "control" }, element("label", { for: id }, ...labelled(label)), field, range, wrong);
+    const whole = element(
+      "div",
+      { class: "control" },
+      element("label", { for: id }, ...labelled(label)),
+      field,
+      range,
+      wrong,
+    );
     return { element: whole, show };
   }
 
@@ -64,7 +78,10 @@
   function choice({ name, label, options, value, onInput }) {
     const id = unique(name);
     const list = element("select", { id, "data-control": name, on: { change: () => onInput(list.value) } });
-    replace(list, options.map(([key, text]) => element("option", { value: key }, text)));
+    replace(
+      list,
+      options.map(([key, text]) => element("option", { value: key }, text)),
+    );
     list.value = options.some(([key]) => key === value) ? value : options.length ? options[0][0] : "";
     return element("div", { class: "choice" }, element("label", { for: id }, label), list);
   }
@@ -73,7 +90,12 @@
   function boxes({ name, label, options, chosen, onInput }) {
     const on = new Set(chosen);
     const summary = element("summary");
-    const tell = () => replace(summary, element("span", {}, label), element("span", { class: "chosen" }, on.size ? `${on.size} of ${options.length}` : "all"));
+    const tell = () =>
+      replace(
+        summary,
+        element("span", {}, label),
+        element("span", { class: "chosen" }, on.size ? `${on.size} of ${options.length}` : "all"),
+      );
     const box = ([key, text]) => {
       const input = element("input", { type: "checkbox", value: key, checked: on.has(key), "data-control": name });
       input.addEventListener("change", () => {
@@ -85,7 +107,12 @@
       return element("label", { class: "box" }, input, text);
     };
     tell();
-    const list = element("fieldset", {}, element("legend", { class: "unseen" }, `Show only ${label}`), options.map(box));
+    const list = element(
+      "fieldset",
+      {},
+      element("legend", { class: "unseen" }, `Show only ${label}`),
+      options.map(box),
+    );
     return element("details", { class: "boxes", open: on.size > 0 }, summary, list);
   }
 

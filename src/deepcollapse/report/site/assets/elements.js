@@ -20,9 +20,18 @@
 
   const replace = (parent, ...children) => parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
 
+  /** New children; the control that had the focus has it again, or another one if it is gone or off. */
+  function refill(parent, ...children) {
+    const held = parent.contains(document.activeElement) && document.activeElement.dataset.control;
+    replace(parent, ...children);
+    if (!held) return;
+    const again = parent.querySelector(`[data-control="${CSS.escape(held)}"]:enabled`);
+    (again || parent.querySelector("[data-control]:enabled"))?.focus();
+  }
+
   /** A name unique on the page. */
   let count = 0;
   const unique = (stem) => `${stem}-${++count}`;
 
-  site.elements = Object.freeze({ element, replace, unique });
+  site.elements = Object.freeze({ element, replace, refill, unique });
 })(globalThis.deepcollapse);

@@ -13,10 +13,14 @@
     const curves = site.chart({ name: "losses-over-decay", title: "Losses over the decay" });
     const ratio = site.chart({ name: "dimension-ratio", title: "Dimension ratio over the width" });
     const phase = site.phaseDiagram();
-    const [answer, note, typed] = ["answer", "note", "command"].map((name) => section.querySelector(`[data-slot="${name}"]`));
+    const [answer, note, typed] = ["answer", "note", "command"].map((name) =>
+      section.querySelector(`[data-slot="${name}"]`),
+    );
     const facts = section.querySelector(`[data-slot="facts"]`);
-    const sliders = Object.entries(SETTINGS).map(([name, setting]) =>
-      [name, site.controls.slider({ ...setting, name, value: problem[name], onInput: (value) => change({ [name]: value }) })]);
+    const sliders = Object.entries(SETTINGS).map(([name, setting]) => [
+      name,
+      site.controls.slider({ ...setting, name, value: problem[name], onInput: (value) => change({ [name]: value }) }),
+    ]);
 
     function change(to) {
       problem = { ...problem, ...to };
@@ -55,10 +59,20 @@
       const chosen = points.find((point) => point.name === picked) || points[0];
       const lower = chosen.rank > 0 && chosen.rank < problem.classes - 1 ? chosen : null;
       const rival = lower || site.closedForms.lowestRival(points, problem);
-      const now = { problem, points, collapse, chosen, rival, ratio: rival && site.closedForms.dimensionRatio(rival, problem), atlas: site.data.atlas };
+      const now = {
+        problem,
+        points,
+        collapse,
+        chosen,
+        rival,
+        ratio: rival && site.closedForms.dimensionRatio(rival, problem),
+        atlas: site.data.atlas,
+      };
       replace(answer, element("span", {}, site.explorerAnswer.answer(now)));
       replace(facts, site.explorerAnswer.facts(now));
-      note.textContent = site.explorerAnswer.beyond(now) || "No search beyond the named structures was made for these K and L: cheaper points may exist.";
+      note.textContent =
+        site.explorerAnswer.beyond(now) ||
+        "No search beyond the named structures was made for these K and L: cheaper points may exist.";
       typed.textContent = command(problem);
       levels.show(now);
       curves.update(() => site.explorerCurves.overDecay(problem, made));
@@ -77,11 +91,25 @@
     }
 
     const examples = site.controls.choice({
-      name: "example", label: "Example", value: "", onInput: example,
+      name: "example",
+      label: "Example",
+      value: "",
+      onInput: example,
       options: [["", "Choose a setting"], ...EXAMPLES.map(([text], i) => [String(i), text])],
     });
-    replace(section.querySelector(`[data-slot="controls"]`), examples, sliders.map(([, slider]) => slider.element));
-    replace(section.querySelector(`[data-slot="charts"]`), levels.element, phase.element, element("div", { class: "pair" }, curves.element, ratio.element));
+    const form = section.querySelector(`[data-slot="controls"]`);
+    form.onsubmit = (event) => event.preventDefault();
+    replace(
+      form,
+      examples,
+      sliders.map(([, slider]) => slider.element),
+    );
+    replace(
+      section.querySelector(`[data-slot="charts"]`),
+      levels.element,
+      phase.element,
+      element("div", { class: "pair" }, curves.element, ratio.element),
+    );
     show();
   }
 

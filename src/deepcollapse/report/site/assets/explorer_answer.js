@@ -17,10 +17,16 @@
       return [
         strong("No solution at this decay."),
         " Along every named structure that fits the width only Z = 0 is stationary. ",
-        collapse.exists ? "Collapse would exist, but does not fit the width." : `Collapse exists up to λ = ${number(collapse.decayMax)}: lower the decay.`,
+        collapse.exists
+          ? "Collapse would exist, but does not fit the width."
+          : `Collapse exists up to λ = ${number(collapse.decayMax)}: lower the decay.`,
       ];
     if (best.name === "zero")
-      return [strong("Z = 0 is cheapest."), ` The decay charges more for any named structure than it saves; the next is ${named(points[1])}, with ${number(points[1].loss)} against ${number(best.loss)}.`];
+      return [
+        strong("Z = 0 is cheapest."),
+        " The decay charges more for any named structure than it saves; the next is " +
+          `${named(points[1])}, with ${number(points[1].loss)} against ${number(best.loss)}.`,
+      ];
     const rest = aboutCollapse({ problem, points, collapse });
     if (best.name === "simplex")
       return [strong("Collapse is the cheapest named structure"), `, with a loss of ${number(best.loss)}. `, rest];
@@ -29,12 +35,20 @@
 
   function aboutCollapse({ problem, points, collapse }) {
     const best = points[0];
-    if (!collapse.exists) return `Deep neural collapse (DNC) does not exist at this decay; it does up to λ = ${number(collapse.decayMax)}.`;
-    if (!collapse.fits) return `Deep neural collapse (DNC) has rank ${problem.classes - 1} and does not fit the width ${number(problem.width)}.`;
-    if (best.name === "simplex" && problem.layers === 1) return "With one layer that is proved: neural collapse is the global minimum.";
+    if (!collapse.exists)
+      return `Deep neural collapse (DNC) does not exist at this decay; it does up to λ = ${number(collapse.decayMax)}.`;
+    if (!collapse.fits)
+      return (
+        `Deep neural collapse (DNC) has rank ${problem.classes - 1} and does not fit the width ` +
+        `${number(problem.width)}.`
+      );
+    if (best.name === "simplex" && problem.layers === 1)
+      return "With one layer that is proved: neural collapse is the global minimum.";
     if (best.name === "simplex") return "That compares named structures and proves nothing about others.";
     const more = collapse.loss / best.loss - 1;
-    return more < SAME ? "Deep neural collapse (DNC) costs the same." : `Deep neural collapse (DNC) costs ${number(collapse.loss)}, ${percent(more)} more.`;
+    return more < SAME
+      ? "Deep neural collapse (DNC) costs the same."
+      : `Deep neural collapse (DNC) costs ${number(collapse.loss)}, ${percent(more)} more.`;
   }
 
   /** What a search found beyond the named structures; null where no search was made for these K and L. */
@@ -51,20 +65,30 @@
     const where = here ? "Here" : `At λ = ${decay(entry.decay)}, n = 1, the nearest setting that was searched,`;
     if (entry.structure !== "unnamed" || entry.loss >= rivals[0].loss * (1 - SAME))
       return `${where} a search over all logits found nothing cheaper than the named structures.`;
-    return `${where} a search over all logits found a cheaper point that has no name: rank ${entry.rank}, loss ${number(entry.loss)}, ${percent(rivals[0].loss / entry.loss - 1)} below the cheapest named one.`;
+    return (
+      `${where} a search over all logits found a cheaper point that has no name: rank ` +
+      `${entry.rank}, loss ${number(entry.loss)}, ${percent(rivals[0].loss / entry.loss - 1)} ` +
+      "below the cheapest named one."
+    );
   }
 
-  const fact = (term, value, more) => element("div", {}, element("dt", {}, term), element("dd", {}, value, more && element("small", {}, more)));
+  const fact = (term, value, more) =>
+    element("div", {}, element("dt", {}, term), element("dd", {}, value, more && element("small", {}, more)));
 
   function existence({ collapse, problem }) {
     const limit = `for λ up to ${number(collapse.decayMax)}`;
     if (!collapse.exists) return fact("DNC exists", "no", limit);
     const zero = Math.log(problem.classes);
-    return fact("DNC exists", collapse.fits ? "yes" : "not at this width", collapse.loss > zero ? `${limit}; here Z = 0 is cheaper` : limit);
+    return fact(
+      "DNC exists",
+      collapse.fits ? "yes" : "not at this width",
+      collapse.loss > zero ? `${limit}; here Z = 0 is cheaper` : limit,
+    );
   }
 
   function stability({ collapse, problem }) {
-    const limit = problem.classes === 2 ? "for two classes wherever it exists" : `for λ up to ${number(collapse.stableDecay)}`;
+    const limit =
+      problem.classes === 2 ? "for two classes wherever it exists" : `for λ up to ${number(collapse.stableDecay)}`;
     const scale = problem.classes > 2 && problem.layers > 1 ? `, where α ≥ ${number(collapse.stableScale, 5)}` : "";
     if (!collapse.exists) return fact("DNC stable", "–", limit + scale);
     return fact("DNC stable", collapse.stable ? "yes, no negative curvature" : "no, a strict saddle", limit + scale);
@@ -74,17 +98,29 @@
     const term = ["Dimension ratio ", variable("R(d)")];
     if (!rival) return fact(term, "–", "no structure of lower rank");
     if (!ratio) return fact(term, "–", "DNC does not fit the width");
-    return fact(term, `${number(ratio.exact, 4)} exact`, `${number(ratio.paper, 4)} as the paper counts; limit ${number(ratio.limit, 4)}; against ${named(rival)}`);
+    return fact(
+      term,
+      `${number(ratio.exact, 4)} exact`,
+      `${number(ratio.paper, 4)} as the paper counts; limit ${number(ratio.limit, 4)}; against ${named(rival)}`,
+    );
   }
 
   function facts(now) {
     const { problem, collapse } = now;
     const proved = site.closedForms.ruledOut(problem);
     return [
-      fact(["DNC scale ", variable("α")], number(collapse.scale), collapse.exists ? `loss ${number(collapse.loss, 9)}` : "no stationary scale"),
+      fact(
+        ["DNC scale ", variable("α")],
+        number(collapse.scale),
+        collapse.exists ? `loss ${number(collapse.loss, 9)}` : "no stationary scale",
+      ),
       existence(now),
       stability(now),
-      fact("Theorem 1", proved ? "DNC never optimal" : "says nothing here", proved ? "whatever the decay, for d ≥ K" : "it needs K ≥ 4, L ≥ 3 or K ≥ 6, L = 2"),
+      fact(
+        "Theorem 1",
+        proved ? "DNC never optimal" : "says nothing here",
+        proved ? "whatever the decay, for d ≥ K" : "it needs K ≥ 4, L ≥ 3 or K ≥ 6, L = 2",
+      ),
       dimension(now),
       fact("Loss at zero", number(Math.log(problem.classes)), "log K"),
     ];

@@ -29,17 +29,35 @@
   /** The panel: choice of part, the view's own controls, boxes for each setting. `change(patch, whole)`. */
   function panel({ kind, state, own = [], onChange }) {
     const { parts, part, varying } = chosen(kind, state);
-    const options = [...parts.map(({ index, name, runs }) => [String(index), `${name} (${site.numbers.counted(runs.length, "run")})`]), ["all", "All runs"]];
-    const ofPart = site.controls.choice({ name: "part", label: "Part of the plan", options, value: part, onInput: (to) => onChange({ ...cleared(state), part: to, x: "", by: "" }) });
-    const boxes = varying.map(({ key, values }) => site.controls.boxes({
-      name: `only-${key}`,
-      label: site.runs.label(key),
-      options: values.map((value) => [String(value), site.runs.text(key, value)]),
-      chosen: picked(state, key),
-      onInput: (to) => onChange({ [ONLY + key]: to.join(BETWEEN) }, { quietly: true }),
-    }));
-    const head = boxes.length ? element("h3", { class: "filters-head" }, "Only runs with") : null;
-    return element("form", { class: "card panel", "aria-label": "Choice of runs", on: { submit: (event) => event.preventDefault() } }, ofPart, own, head, boxes);
+    const options = [
+      ...parts.map(({ index, name, runs }) => [String(index), `${name} (${site.numbers.counted(runs.length, "run")})`]),
+      ["all", "All runs"],
+    ];
+    const ofPart = site.controls.choice({
+      name: "part",
+      label: "Part of the plan",
+      options,
+      value: part,
+      onInput: (to) => onChange({ ...cleared(state), part: to, x: "", by: "" }),
+    });
+    const boxes = varying.map(({ key, values }) =>
+      site.controls.boxes({
+        name: `only-${key}`,
+        label: site.runs.label(key),
+        options: values.map((value) => [String(value), site.runs.text(key, value)]),
+        chosen: picked(state, key),
+        onInput: (to) => onChange({ [ONLY + key]: to.join(BETWEEN) }, { quietly: true }),
+      }),
+    );
+    const head = boxes.length ? element("h2", { class: "filters-head" }, "Only runs with") : null;
+    return element(
+      "form",
+      { class: "card panel", "aria-label": "Choice of runs", on: { submit: (event) => event.preventDefault() } },
+      ofPart,
+      own,
+      head,
+      boxes,
+    );
   }
 
   /** A slot split in a panel and contents. */

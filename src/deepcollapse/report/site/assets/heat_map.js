@@ -5,7 +5,11 @@
   const { element } = site.elements;
   const SIDE = 10; // pixels of an entry before the page scales the picture
 
-  const channels = (color) => color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  const channels = (color) =>
+    color
+      .match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
   const mixed = (from, to, share) => from.map((value, i) => Math.round(value + (to[i] - value) * share));
 
   /** Three colours as [r, g, b]: below, at and above zero. */
@@ -13,14 +17,16 @@
 
   function paint(canvas, matrix) {
     const [low, middle, high] = palette();
-    const most = Math.max(...matrix.flat().map(Math.abs)) || 1;
+    const most = site.logitPatterns.largest(matrix) || 1;
     const pen = canvas.getContext("2d");
     canvas.width = canvas.height = SIDE * matrix.length;
-    matrix.forEach((row, i) => row.forEach((value, j) => {
-      const share = Math.abs(value) / most;
-      pen.fillStyle = `rgb(${mixed(middle, value < 0 ? low : high, share ** 0.8).join(" ")})`;
-      pen.fillRect(SIDE * j, SIDE * i, SIDE, SIDE);
-    }));
+    matrix.forEach((row, i) =>
+      row.forEach((value, j) => {
+        const share = Math.abs(value) / most;
+        pen.fillStyle = `rgb(${mixed(middle, value < 0 ? low : high, share ** 0.8).join(" ")})`;
+        pen.fillRect(SIDE * j, SIDE * i, SIDE, SIDE);
+      }),
+    );
   }
 
   /** A small picture of a matrix with its description. */
@@ -34,7 +40,11 @@
   /** The same colours for plotly's heat maps, -1 to 1. */
   function colorscale() {
     const [low, middle, high] = palette().map((color) => `rgb(${color.join(",")})`);
-    return [[0, low], [0.5, middle], [1, high]];
+    return [
+      [0, low],
+      [0.5, middle],
+      [1, high],
+    ];
   }
 
   site.heatMap = Object.freeze({ picture, colorscale });

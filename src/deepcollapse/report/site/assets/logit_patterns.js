@@ -69,5 +69,9 @@
 
   const reordered = (matrix, order) => order.map((i) => order.map((j) => matrix[i][j]));
 
-  site.logitPatterns = Object.freeze({ logits, grouped, reordered });
+  /** The largest size of an entry. */
+  const largest = (matrix) =>
+    matrix.reduce((most, row) => row.reduce((found, value) => Math.max(found, Math.abs(value)), most), 0);
+
+  site.logitPatterns = Object.freeze({ logits, grouped, reordered, largest });
 })(globalThis.deepcollapse);

@@ -2,7 +2,7 @@
 "use strict";
 
 (function (site) {
-  const { element, replace } = site.elements;
+  const { element, replace, refill } = site.elements;
   const { number, counted } = site.numbers;
 
   /** The pictured runs by part: [[key, name, ids]]. */
@@ -24,9 +24,21 @@
   function runOptions({ ids }) {
     const found = ids.map((id) => ({ id, ...site.runs.find(id) }));
     const kind = found[0].kind;
-    const keys = site.runs.varying(kind, found.map(({ index }) => index)).map(({ key }) => key).slice(0, 4);
+    const keys = site.runs
+      .varying(
+        kind,
+        found.map(({ index }) => index),
+      )
+      .map(({ key }) => key)
+      .slice(0, 4);
     const text = ({ id, index }) => (keys.length ? site.runs.brief(kind, index, keys) : id);
-    const inOrder = (a, b) => keys.reduce((sum, key) => sum || site.runs.inOrder(site.runs.of(kind).settings[key][a.index], site.runs.of(kind).settings[key][b.index]), 0);
+    const inOrder = (a, b) =>
+      keys.reduce(
+        (sum, key) =>
+          sum ||
+          site.runs.inOrder(site.runs.of(kind).settings[key][a.index], site.runs.of(kind).settings[key][b.index]),
+        0,
+      );
     return found.sort(inOrder).map((one) => [one.id, text(one)]);
   }
 
@@ -35,62 +47,54 @@
     const { settings } = site.runs.of(kind);
     const of = (key) => settings[key]?.[index];
     if (!name || kind === "train" || of("activation") !== "linear" || of("loss") !== "ce") return null;
-    const problem = { classes: of("classes"), layers: of("layers"), decay: of("decay"), samples: of("samples"), width: of("width") };
+    const problem = {
+      classes: of("classes"),
+      layers: of("layers"),
+      decay: of("decay"),
+      samples: of("samples"),
+      width: of("width"),
+    };
     if (Object.values(problem).some((value) => typeof value !== "number")) return null;
-    return site.closedForms.structures(problem).find((point) => point.name === (name === "dnc" ? "simplex" : name)) || null;
+    return (
+      site.closedForms.structures(problem).find((point) => point.name === (name === "dnc" ? "simplex" : name)) || null
+    );
   }
 
-  function heatMap(matrix, order) {
-    const shown = order ? site.logitPatterns.reordered(matrix, order) : matrix;
-    const classes = (order || [...matrix.keys()]).map(String);
-    const most = Math.max(...matrix.flat().map(Math.abs)) || 1;
-    const flat = matrix.flatMap((row, i) => row.map((value, j) => [i, j, value]));
-    return {
-      caption: "Column k holds the mean logits of class k's samples. Red is above zero, blue below.",
-      table: { columns: [["logit_of_class", flat.map((entry) => entry[0])], ["class", flat.map((entry) => entry[1])], ["logit", flat.map((entry) => entry[2])]] },
-      traces: (color) => [{
-        type: "heatmap", z: shown, x: classes, y: classes, zmin: -most, zmax: most, colorscale: site.heatMap.colorscale(), xgap: classes.length > 24 ? 0 : 1, ygap: classes.length > 24 ? 0 : 1,
-        colorbar: { thickness: 10, outlinewidth: 0, tickfont: { color: color("faint"), size: 12 }, len: 0.9 }, hovertemplate: "logit %{y} of class %{x}: %{z:.4f}<extra></extra>",
-      }],
-      layout: ({ width }) => ({ height: Math.min(440, Math.max(280, 0.88 * width)), xaxis: { title: "class of the sample", type: "category", showgrid: false, showline: false, ticks: "" }, yaxis: { title: "logit of class", type: "category", autorange: "reversed", showgrid: false, showline: false, ticks: "", scaleanchor: "x", constrain: "domain" } }),
-    };
-  }
-
-  function spectrum(values, theory) {
-    if (!values) return { empty: "The singular values of this endpoint are not stored." };
-    const expected = theory && theory.values.flatMap((value, i) => Array(theory.multiplicities[i]).fill(value)).sort((a, b) => b - a);
-    const stems = values.flatMap((value, i) => [{ type: "line", x0: i + 1, x1: i + 1, y0: 0, y1: value }]);
-    return {
-      caption: `Singular values of the logits of all samples${expected ? "; rings are those of the named structure" : ""}.`,
-      table: { columns: [["index", values.map((_, i) => i + 1)], ["singular_value", values], ...(expected ? [["predicted", values.map((_, i) => expected[i] ?? 0)]] : [])] },
-      traces: (color) => [
-        { type: "scatter", mode: "markers", name: "found", x: values.map((_, i) => i + 1), y: values, marker: { color: color("blue"), size: 9 }, hovertemplate: "%{y:.5g}<extra></extra>" },
-        ...(expected ? [{ type: "scatter", mode: "markers", name: "predicted", x: expected.map((_, i) => i + 1), y: expected, marker: { symbol: "circle-open", size: 15, color: color("vermilion"), line: { width: 1.75 } }, hovertemplate: "%{y:.5g}<extra>predicted</extra>" }] : []),
-      ],
-      layout: ({ color, width }) => ({
-        height: Math.min(440, Math.max(280, 0.88 * width)),
-        showlegend: Boolean(expected),
-        shapes: stems.map((stem) => ({ ...stem, line: { color: color("blue"), width: 2 }, layer: "below" })),
-        xaxis: { title: "index", dtick: values.length > 20 ? 5 : 1, showgrid: false },
-        yaxis: { title: "singular value", rangemode: "tozero" },
-      }),
-    };
-  }
+  const { heatMap, spectrum } = site.matrixCharts;
 
   function logits(section, given) {
     const slot = section.querySelector('[data-slot="view"]');
     if (!site.data.pictured.ids.length) {
-      replace(slot, element("p", { class: "card missing" }, "No run in this store has logits yet: ensembles, searches and networks have them."));
+      replace(
+        slot,
+        element(
+          "p",
+          { class: "card missing" },
+          "No run in this store has logits yet: ensembles, searches and networks have them.",
+        ),
+      );
       return;
     }
     let state = given;
     const all = groups();
     const controls = element("div", { class: "card row picks" });
     const facts = element("p", { class: "answer", "aria-live": "polite" });
-    const charts = { logits: site.chart({ name: "logits", title: "Class logits" }), values: site.chart({ name: "singular-values", title: "Singular values" }) };
+    const charts = {
+      logits: site.chart({ name: "logits", title: "Class logits" }),
+      values: site.chart({ name: "singular-values", title: "Singular values" }),
+    };
     const total = Object.values(site.data.kinds).reduce((sum, kind) => sum + kind.ids.length, 0);
-    const which = `Shown for ${number(site.data.pictured.ids.length)} of ${counted(total, "run")}: those that claims rest on, and runs spread evenly over every part; at most 16 endpoints each. All others are in arrays.safetensors in their run's folder.`;
-    replace(slot, controls, facts, element("div", { class: "pair" }, charts.logits.element, charts.values.element), element("p", { class: "note" }, which));
+    const which =
+      `Shown for ${number(site.data.pictured.ids.length)} of ${counted(total, "run")}: those ` +
+      "that claims rest on, and runs spread evenly over every part; at most 16 endpoints each. " +
+      "All others are in arrays.safetensors in their run's folder.";
+    replace(
+      slot,
+      controls,
+      facts,
+      element("div", { class: "pair" }, charts.logits.element, charts.values.element),
+      element("p", { class: "note" }, which),
+    );
 
     function change(patch) {
       state = { ...state, ...patch };
@@ -133,23 +137,66 @@
       const name = found.structures[at] ? site.structureNames.label(found.structures[at]) : "no name";
       const loss = found.losses[at] === null ? "" : `, with a loss of ${number(found.losses[at], 8)}`;
       const gap = theory && found.losses[at] !== null ? ` (in theory ${number(theory.loss, 8)})` : "";
-      return [`${found.labels[at][0].toUpperCase()}${found.labels[at].slice(1)}: `, element("strong", {}, name), `${loss}${gap}. Run `];
+      return [
+        `${found.labels[at][0].toUpperCase()}${found.labels[at].slice(1)}: `,
+        element("strong", {}, name),
+        `${loss}${gap}. Run `,
+      ];
     }
 
     function pickers({ key, group, id, found, at }) {
       const { choice } = site.controls;
-      const focused = document.activeElement?.dataset?.control;
-      const step = (text, by) => element("button", { type: "button", class: "button", disabled: !found.labels[at + by], "data-step": by, on: { click: () => change({ end: String(at + by) }) } }, text);
-      const ends = found.labels.map((label, i) => [String(i), `${label}: ${found.structures[i] ? site.structureNames.label(found.structures[i]) : "no name"}`]);
-      replace(
+      const step = (text, by) =>
+        element(
+          "button",
+          {
+            type: "button",
+            class: "button",
+            disabled: !found.labels[at + by],
+            "data-control": text,
+            on: { click: () => change({ end: String(at + by) }) },
+          },
+          text,
+        );
+      const ends = found.labels.map((label, i) => [
+        String(i),
+        `${label}: ${found.structures[i] ? site.structureNames.label(found.structures[i]) : "no name"}`,
+      ]);
+      refill(
         controls,
-        choice({ name: "part", label: "Part", value: key, options: [...all].map(([index, { name }]) => [index, name]), onInput: (to) => change({ part: to, run: "", end: "" }) }),
-        choice({ name: "run", label: "Run", value: id, options: runOptions(group), onInput: (to) => change({ part: key, run: to, end: "" }) }),
-        choice({ name: "end", label: "Endpoint", value: String(at), options: ends, onInput: (to) => change({ part: key, run: id, end: to }) }),
+        choice({
+          name: "part",
+          label: "Part",
+          value: key,
+          options: [...all].map(([index, { name }]) => [index, name]),
+          onInput: (to) => change({ part: to, run: "", end: "" }),
+        }),
+        choice({
+          name: "run",
+          label: "Run",
+          value: id,
+          options: runOptions(group),
+          onInput: (to) => change({ part: key, run: to, end: "" }),
+        }),
+        choice({
+          name: "end",
+          label: "Endpoint",
+          value: String(at),
+          options: ends,
+          onInput: (to) => change({ part: key, run: id, end: to }),
+        }),
         element("div", { class: "steps" }, step("Previous", -1), step("Next", 1)),
-        choice({ name: "order", label: "Classes", value: state.order || "grouped", options: [["grouped", "grouped"], ["as-is", "in order"]], onInput: (to) => change({ order: to }) }),
+        choice({
+          name: "order",
+          label: "Classes",
+          value: state.order || "grouped",
+          options: [
+            ["grouped", "grouped"],
+            ["as-is", "in order"],
+          ],
+          onInput: (to) => change({ order: to }),
+        }),
       );
-      if (focused) controls.querySelector(`[data-control="${CSS.escape(focused)}"]`)?.focus();
     }
 
     show();

@@ -65,7 +65,10 @@
   /** The command that prints the same numbers. */
   function command({ classes, layers, samples, width, decay: strength }) {
     const state = stateOf({ decay: strength });
-    return `deepcollapse theory --classes ${classes} --layers ${layers} --samples ${samples} --width ${width} --decay ${state.decay}`;
+    return (
+      `deepcollapse theory --classes ${classes} --layers ${layers} --samples ${samples} ` +
+      `--width ${width} --decay ${state.decay}`
+    );
   }
 
   site.modelSettings = Object.freeze({ SETTINGS, START, EXAMPLES, problemOf, stateOf, command });

@@ -2,8 +2,20 @@
 "use strict";
 
 (function (site) {
-  const { element, replace } = site.elements;
-  const SHOWN = ["loss", "dnc_loss", "bound", "rank", "rank_paper", "structure", "nc1", "train_error", "test_accuracy", "converged", "epochs"];
+  const { element, replace, refill } = site.elements;
+  const SHOWN = [
+    "loss",
+    "dnc_loss",
+    "bound",
+    "rank",
+    "rank_paper",
+    "structure",
+    "nc1",
+    "train_error",
+    "test_accuracy",
+    "converged",
+    "epochs",
+  ];
   const HEADS = { loss: "objective", dnc_loss: "DNC bound", bound: "kind of bound" };
 
   function networks(section, given) {
@@ -30,7 +42,12 @@
       const has = (key) => varying.some((one) => one.key === key);
       const preferred = ["head.width", "head.gain", "data.source", "name"].find(has) || varying[0]?.key || "";
       const x = has(state.x) ? state.x : preferred;
-      const by = state.by === undefined && has("data.source") && x !== "data.source" ? "data.source" : has(state.by) && state.by !== x ? state.by : "";
+      const by =
+        state.by === undefined && has("data.source") && x !== "data.source"
+          ? "data.source"
+          : has(state.by) && state.by !== x
+            ? state.by
+            : "";
       return { x, by };
     }
 
@@ -39,10 +56,22 @@
       const { x, by } = axes(found);
       const options = found.varying.map(({ key }) => [key, site.runs.label(key)]);
       const own = [
-        site.controls.choice({ name: "x", label: "Across", value: x, options: options.length ? options : [["", "nothing varies"]], onInput: (to) => change({ x: to }) }),
-        site.controls.choice({ name: "by", label: "Split by", value: by, options: [["", "nothing"], ...options.filter(([key]) => key !== x)], onInput: (to) => change({ by: to }, { quietly: true }) }),
+        site.controls.choice({
+          name: "x",
+          label: "Across",
+          value: x,
+          options: options.length ? options : [["", "nothing varies"]],
+          onInput: (to) => change({ x: to }),
+        }),
+        site.controls.choice({
+          name: "by",
+          label: "Split by",
+          value: by,
+          options: [["", "nothing"], ...options.filter(([key]) => key !== x)],
+          onInput: (to) => change({ by: to }, { quietly: true }),
+        }),
       ];
-      replace(side, site.filters.panel({ kind: "train", state: { part: "all", ...state }, own, onChange: change }));
+      refill(side, site.filters.panel({ kind: "train", state: { part: "all", ...state }, own, onChange: change }));
     }
 
     function show() {
@@ -50,13 +79,23 @@
       const how = axes(found);
       for (const [name, chart] of Object.entries(charts)) chart.update(() => site.networkCharts[name](found.runs, how));
       const { ids, settings, results } = site.runs.of("train");
-      const keys = site.runs.varying("train", found.runs).map(({ key }) => key).slice(0, 5);
+      const keys = site.runs
+        .varying("train", found.runs)
+        .map(({ key }) => key)
+        .slice(0, 5);
       const columns = [
         ["run", found.runs.map((run) => ids[run])],
         ...keys.map((key) => [site.runs.label(key), found.runs.map((run) => settings[key][run])]),
-        ...SHOWN.filter((name) => results[name]).map((name) => [HEADS[name] || site.runs.resultLabel(name), found.runs.map((run) => results[name][run])]),
+        ...SHOWN.filter((name) => results[name]).map((name) => [
+          HEADS[name] || site.runs.resultLabel(name),
+          found.runs.map((run) => results[name][run]),
+        ]),
       ];
-      replace(list, element("h3", {}, "All chosen networks"), site.table({ columns, page: 25, cells: { run: site.runLink, ...site.runs.namedCells(SHOWN) } }));
+      replace(
+        list,
+        element("h2", { class: "card-title" }, "All chosen networks"),
+        site.table({ columns, page: 25, cells: { run: site.runLink, ...site.runs.namedCells(SHOWN) } }),
+      );
       section.dataset.shown = JSON.stringify({ ...how, runs: found.runs.length });
     }
 

@@ -2,7 +2,7 @@
 "use strict";
 
 (function (site) {
-  const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+  const SUPERSCRIPTS = Object.fromEntries([..."-0123456789"].map((sign, i) => [sign, "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"[i]]));
   const NONE = "–";
   const Z = 1.959963984540054; // the normal quantile of 0.975
 
@@ -54,7 +54,7 @@
     const share = count / total;
     const square = (Z * Z) / total;
     const middle = (share + square / 2) / (1 + square);
-    const half = (Math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square));
+    const half = Math.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square);
     return [count === 0 ? 0 : middle - half, count === total ? 1 : middle + half];
   }
 

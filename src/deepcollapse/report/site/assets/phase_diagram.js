@@ -41,41 +41,92 @@
 
   function colorscale(color) {
     const width = 1 / FAMILIES.length;
-    return FAMILIES.flatMap(({ color: name }, i) => [[i * width, color(name)], [(i + 1) * width, color(name)]]);
+    return FAMILIES.flatMap(({ color: name }, i) => [
+      [i * width, color(name)],
+      [(i + 1) * width, color(name)],
+    ]);
   }
 
   function limits(columns, pick, { name, color, size }) {
     const shown = columns.filter(({ limits: found, layers }) => layers > 1 && Math.log2(pick(found)) >= EXPONENTS[0]);
     return {
-      type: "scatter", mode: "markers", name, x: shown.map(({ layers }) => layers), y: shown.map(({ limits: found }) => Math.log2(pick(found))),
-      marker: { symbol: "line-ew", size, line: { color, width: 2.5 }, color }, showlegend: false, cliponaxis: false,
-      hovertemplate: `${name}: λ = %{customdata}<extra></extra>`, customdata: shown.map(({ limits: found }) => number(pick(found))),
+      type: "scatter",
+      mode: "markers",
+      name,
+      x: shown.map(({ layers }) => layers),
+      y: shown.map(({ limits: found }) => Math.log2(pick(found))),
+      marker: { symbol: "line-ew", size, line: { color, width: 2.5 }, color },
+      showlegend: false,
+      cliponaxis: false,
+      hovertemplate: `${name}: λ = %{customdata}<extra></extra>`,
+      customdata: shown.map(({ limits: found }) => number(pick(found))),
     };
   }
 
   function drawn(columns, problem) {
     const index = ({ best }) => FAMILIES.indexOf(familyOf(best.name)) + 0.5;
     const cells = EXPONENTS.map((_, i) => columns.map(({ cells: all }) => all[i]));
-    const flat = columns.flatMap(({ layers, cells: all }) => all.map((cell, i) => ({ layers, exponent: EXPONENTS[i], ...cell })));
+    const flat = columns.flatMap(({ layers, cells: all }) =>
+      all.map((cell, i) => ({ layers, exponent: EXPONENTS[i], ...cell })),
+    );
     return {
-      caption: "The cheapest named structure for each depth and decay at these K, n and d. Points without a name, which only a search finds, can be cheaper still.",
-      table: { columns: [
-        ["layers", flat.map((cell) => cell.layers)], ["log2_decay", flat.map((cell) => cell.exponent)], ["best", flat.map((cell) => cell.best.name)],
-        ["rank", flat.map((cell) => cell.best.rank)], ["loss", flat.map((cell) => cell.best.loss)], ["dnc_loss", flat.map((cell) => cell.collapse?.loss ?? null)],
-      ] },
+      caption:
+        "The cheapest named structure for each depth and decay at these K, n and d. Points " +
+        "without a name, which only a search finds, can be cheaper still.",
+      table: {
+        columns: [
+          ["layers", flat.map((cell) => cell.layers)],
+          ["log2_decay", flat.map((cell) => cell.exponent)],
+          ["best", flat.map((cell) => cell.best.name)],
+          ["rank", flat.map((cell) => cell.best.rank)],
+          ["loss", flat.map((cell) => cell.best.loss)],
+          ["dnc_loss", flat.map((cell) => cell.collapse?.loss ?? null)],
+        ],
+      },
       traces: (color, { width }) => [
         {
-          type: "heatmap", x: LAYERS, y: EXPONENTS, z: cells.map((row) => row.map(index)), zmin: 0, zmax: FAMILIES.length, xgap: 2,
-          colorscale: colorscale(color), showscale: false, text: cells.map((row) => row.map(hover)), hovertemplate: "L = %{x}, λ = 2^%{y}<br>%{text}<extra></extra>",
+          type: "heatmap",
+          x: LAYERS,
+          y: EXPONENTS,
+          z: cells.map((row) => row.map(index)),
+          zmin: 0,
+          zmax: FAMILIES.length,
+          xgap: 2,
+          colorscale: colorscale(color),
+          showscale: false,
+          text: cells.map((row) => row.map(hover)),
+          hovertemplate: "L = %{x}, λ = 2^%{y}<br>%{text}<extra></extra>",
         },
-        limits(columns, (found) => found.decayMax, { name: "DNC exists up to", color: color("ink"), size: Math.min(24, width / 30) }),
-        limits(columns, (found) => found.stableDecay, { name: "DNC stable up to", color: color("card"), size: Math.min(24, width / 30) }),
-        { type: "scatter", mode: "markers", x: [problem.layers], y: [Math.log2(problem.decay)], marker: { symbol: "circle-open", size: 13, color: color("ink"), line: { width: 3, color: color("ink") } }, hoverinfo: "skip", showlegend: false },
+        limits(columns, (found) => found.decayMax, {
+          name: "DNC exists up to",
+          color: color("ink"),
+          size: Math.min(24, width / 30),
+        }),
+        limits(columns, (found) => found.stableDecay, {
+          name: "DNC stable up to",
+          color: color("card"),
+          size: Math.min(24, width / 30),
+        }),
+        {
+          type: "scatter",
+          mode: "markers",
+          x: [problem.layers],
+          y: [Math.log2(problem.decay)],
+          marker: { symbol: "circle-open", size: 13, color: color("ink"), line: { width: 3, color: color("ink") } },
+          hoverinfo: "skip",
+          showlegend: false,
+        },
       ],
       layout: {
         height: 400,
         xaxis: { title: "layers L", tickvals: LAYERS, showgrid: false },
-        yaxis: { title: "weight decay λ", tickvals: [-20, -16, -12, -8, -4, -1], ticktext: [-20, -16, -12, -8, -4, -1].map((k) => decay(2 ** k)), showgrid: false, range: [-20.125, -0.875] },
+        yaxis: {
+          title: "weight decay λ",
+          tickvals: [-20, -16, -12, -8, -4, -1],
+          ticktext: [-20, -16, -12, -8, -4, -1].map((k) => decay(2 ** k)),
+          showgrid: false,
+          range: [-20.125, -0.875],
+        },
       },
     };
   }
@@ -83,9 +134,12 @@
   function legend(columns) {
     const seen = new Set(columns.flatMap(({ cells }) => cells.map(({ best }) => familyOf(best.name).family)));
     const shown = FAMILIES.filter(({ family }) => seen.has(family));
-    const line = (text, color) => element("li", {}, element("i", { class: "line", style: { "border-color": `var(--${color})` } }), text);
+    const line = (text, color) =>
+      element("li", {}, element("i", { class: "line", style: { "border-color": `var(--${color})` } }), text);
     return [
-      ...shown.map(({ label: text, color }) => element("li", {}, element("i", { class: "dot", style: { background: `var(--${color})` } }), text)),
+      ...shown.map(({ label: text, color }) =>
+        element("li", {}, element("i", { class: "dot", style: { background: `var(--${color})` } }), text),
+      ),
       line("DNC exists below", "ink"),
       line("DNC stable below (light line)", "rule"),
     ];

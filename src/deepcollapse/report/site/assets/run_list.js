@@ -2,7 +2,7 @@
 "use strict";
 
 (function (site) {
-  const { element, replace } = site.elements;
+  const { element, replace, refill } = site.elements;
   const { counted, number } = site.numbers;
   const SHOWN = {
     simulate: ["seeds", "converged", "dnc", "ends_most_at", "lowest_loss", "dnc_loss"],
@@ -28,7 +28,10 @@
     function chosen(kind) {
       const { ids, parts } = site.runs.of(kind);
       const claimed = state.claim && new Set(site.data.claims[state.claim] || []);
-      const fits = (run) => (!state.part || parts[run].map(String).includes(state.part)) && (!claimed || claimed.has(ids[run])) && (!state.id || ids[run].startsWith(state.id));
+      const fits = (run) =>
+        (!state.part || parts[run].map(String).includes(state.part)) &&
+        (!claimed || claimed.has(ids[run])) &&
+        (!state.id || ids[run].startsWith(state.id));
       return ids.map((_, run) => run).filter(fits);
     }
 
@@ -44,34 +47,79 @@
       const runs = chosen(of);
       pickers(of);
       const { ids, parts, settings, results } = site.runs.of(of);
-      const keys = site.runs.varying(of, runs).map(({ key }) => key).slice(0, 7);
+      const keys = site.runs
+        .varying(of, runs)
+        .map(({ key }) => key)
+        .slice(0, 7);
       const columns = [
         ["run", runs.map((run) => ids[run])],
         ["part", runs.map((run) => parts[run].map(site.runs.partName).join(", ") || "none")],
         ...keys.map((key) => [site.runs.label(key), runs.map((run) => settings[key][run])]),
-        ...SHOWN[of].filter((name) => results[name]).map((name) => [site.runs.resultLabel(name), runs.map((run) => results[name][run])]),
+        ...SHOWN[of]
+          .filter((name) => results[name])
+          .map((name) => [site.runs.resultLabel(name), runs.map((run) => results[name][run])]),
       ];
-      const decays = Object.fromEntries(keys.filter((key) => key === "decay").map((key) => [site.runs.label(key), (value) => site.runs.text(key, value)]));
+      const decays = Object.fromEntries(
+        keys
+          .filter((key) => key === "decay")
+          .map((key) => [site.runs.label(key), (value) => site.runs.text(key, value)]),
+      );
       const place = { sort: state.sort, at: state.at };
-      replace(list, site.table({ columns, caption: `${counted(runs.length, "run")}${state.claim ? ` behind claim ${state.claim}` : ""}`, state: place, cells: { run: site.runLink, ...decays, ...site.runs.namedCells(SHOWN[of]) }, onChange: (to) => change(to, { quietly: true }) }));
+      replace(
+        list,
+        site.table({
+          columns,
+          caption: `${counted(runs.length, "run")}${state.claim ? ` behind claim ${state.claim}` : ""}`,
+          state: place,
+          cells: { run: site.runLink, ...decays, ...site.runs.namedCells(SHOWN[of]) },
+          onChange: (to) => change(to, { quietly: true }),
+        }),
+      );
       section.dataset.shown = JSON.stringify({ kind: of, runs: runs.length });
     }
 
     function pickers(of) {
       const { choice } = site.controls;
-      const focused = document.activeElement?.dataset?.control;
       const parts = site.runs.partsOf(of).map(({ index, name }) => [String(index), name]);
-      const claims = Object.entries(site.data.claims).filter(([, ids]) => ids.length).map(([id, ids]) => [id, `${id} (${number(ids.length)})`]);
+      const claims = Object.entries(site.data.claims)
+        .filter(([, ids]) => ids.length)
+        .map(([id, ids]) => [id, `${id} (${number(ids.length)})`]);
       const fresh = { at: "", sort: "" };
-      const search = element("input", { type: "search", class: "field", id: "run-id", value: state.id || "", placeholder: "first digits", "data-control": "id", on: { change: (event) => change({ ...fresh, id: event.target.value.trim() }) } });
-      replace(
+      const search = element("input", {
+        type: "search",
+        class: "field",
+        id: "run-id",
+        value: state.id || "",
+        placeholder: "first digits",
+        "data-control": "id",
+        on: { change: (event) => change({ ...fresh, id: event.target.value.trim() }) },
+      });
+      refill(
         controls,
-        choice({ name: "kind", label: "Kind", value: of, options: site.runs.kinds().map((one) => [one, site.runs.KINDS[one]]), onInput: (to) => change({ ...fresh, kind: to, part: "" }) }),
-        choice({ name: "part", label: "Part", value: state.part || "", options: [["", "all"], ...parts], onInput: (to) => change({ ...fresh, part: to }) }),
-        claims.length && choice({ name: "claim", label: "Claim", value: state.claim || "", options: [["", "all"], ...claims], onInput: (to) => change({ ...fresh, claim: to, kind: "", part: "" }) }),
+        choice({
+          name: "kind",
+          label: "Kind",
+          value: of,
+          options: site.runs.kinds().map((one) => [one, site.runs.KINDS[one]]),
+          onInput: (to) => change({ ...fresh, kind: to, part: "" }),
+        }),
+        choice({
+          name: "part",
+          label: "Part",
+          value: state.part || "",
+          options: [["", "all"], ...parts],
+          onInput: (to) => change({ ...fresh, part: to }),
+        }),
+        claims.length &&
+          choice({
+            name: "claim",
+            label: "Claim",
+            value: state.claim || "",
+            options: [["", "all"], ...claims],
+            onInput: (to) => change({ ...fresh, claim: to, kind: "", part: "" }),
+          }),
         element("div", { class: "choice" }, element("label", { for: "run-id" }, "Run"), search),
       );
-      if (focused) controls.querySelector(`[data-control="${CSS.escape(focused)}"]`)?.focus();
     }
 
     show();

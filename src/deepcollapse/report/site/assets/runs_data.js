@@ -5,20 +5,60 @@
   const { table, decoded } = site.columns;
   const { number, decay } = site.numbers;
   const LABELS = {
-    classes: "classes K", layers: "layers L", samples: "samples per class n", width: "width d", decay: "weight decay λ",
-    loss: "loss", lr: "learning rate", init: "law of the starts", init_scale: "initial scale", init_distance: "distance of the starts",
-    optimiser: "optimiser", beta: "momentum", steps_max: "most steps", dtype: "precision", accelerate: "acceleration",
-    activation: "activation", rigorous: "interval arithmetic", restarts: "restarts", seed: "seed", engine: "engine",
-    "head.width": "width of the head", "head.layers": "layers of the head", "head.gain": "gain of the head", "head.activation": "activation of the head",
-    "data.source": "images", "data.per_class": "images per class", "backbone.kind": "backbone", "descent.rate": "learning rate",
-    "descent.momentum": "momentum", "decay.weights": "decay of the weights", "decay.features": "decay of the features",
-    "decay.kind": "kind of decay", "batches.size": "batch size", name: "specification",
+    classes: "classes K",
+    layers: "layers L",
+    samples: "samples per class n",
+    width: "width d",
+    decay: "weight decay λ",
+    loss: "loss",
+    lr: "learning rate",
+    init: "law of the starts",
+    init_scale: "initial scale",
+    init_distance: "distance of the starts",
+    optimiser: "optimiser",
+    beta: "momentum",
+    steps_max: "most steps",
+    dtype: "precision",
+    accelerate: "acceleration",
+    activation: "activation",
+    rigorous: "interval arithmetic",
+    restarts: "restarts",
+    seed: "seed",
+    engine: "engine",
+    "head.width": "width of the head",
+    "head.layers": "layers of the head",
+    "head.gain": "gain of the head",
+    "head.activation": "activation of the head",
+    "data.source": "images",
+    "data.per_class": "images per class",
+    "backbone.kind": "backbone",
+    "descent.rate": "learning rate",
+    "descent.momentum": "momentum",
+    "decay.weights": "decay of the weights",
+    "decay.features": "decay of the features",
+    "decay.kind": "kind of decay",
+    "batches.size": "batch size",
+    name: "specification",
   };
   const KINDS = { simulate: "ensembles", train: "networks", landscape: "searches", theory: "theory" };
   const RESULTS = {
-    dnc: "at DNC", ends_most_at: "most end at", lowest_loss: "lowest loss", dnc_loss: "DNC loss", dnc_exists: "DNC exists", dnc_stable: "DNC stable",
-    dnc_decay_max: "DNC exists up to", best_structure: "best known", best_structure_loss: "loss of the best known", rank_paper: "rank, values > 1e-6",
-    below_bound: "below the bound", nc1: "NC1", train_error: "training error", test_accuracy: "test accuracy", dnc_distance: "distance to DNC", polished_structure: "with free features", polished_loss: "loss with free features",
+    dnc: "at DNC",
+    ends_most_at: "most end at",
+    lowest_loss: "lowest loss",
+    dnc_loss: "DNC loss",
+    dnc_exists: "DNC exists",
+    dnc_stable: "DNC stable",
+    dnc_decay_max: "DNC exists up to",
+    best_structure: "best known",
+    best_structure_loss: "loss of the best known",
+    rank_paper: "rank, values > 1e-6",
+    below_bound: "below the bound",
+    nc1: "NC1",
+    train_error: "training error",
+    test_accuracy: "test accuracy",
+    dnc_distance: "distance to DNC",
+    polished_structure: "with free features",
+    polished_loss: "loss with free features",
   };
   const NAMED = new Set(["structure", "ends_most_at", "best_structure", "nearest", "polished_structure"]);
   const MINOR = new Set(["steps_max", "tolerance", "engine", "device", "description", "data.path", "data.download"]);
@@ -30,7 +70,12 @@
   const resultLabel = (key) => RESULTS[key] || key.replaceAll("_", " ");
 
   /** What a result's cells show where it is the name of a structure: {heading: value => text}. */
-  const namedCells = (keys) => Object.fromEntries(keys.filter((key) => NAMED.has(key)).map((key) => [resultLabel(key), (name) => (name ? site.structureNames.label(name) : "–")]));
+  const namedCells = (keys) =>
+    Object.fromEntries(
+      keys
+        .filter((key) => NAMED.has(key))
+        .map((key) => [resultLabel(key), (name) => (name ? site.structureNames.label(name) : "–")]),
+    );
 
   /** A setting's value for readers. */
   function text(key, value) {
@@ -70,7 +115,9 @@
   /** Parts of plans with finished runs of a kind: [{index, name, runs (positions)}]. */
   function partsOf(kind) {
     const found = new Map();
-    of(kind).parts.forEach((places, run) => places.forEach((index) => found.get(index)?.push(run) || found.set(index, [run])));
+    of(kind).parts.forEach((places, run) =>
+      places.forEach((index) => found.get(index)?.push(run) || found.set(index, [run])),
+    );
     return [...found].sort((a, b) => a[0] - b[0]).map(([index, runs]) => ({ index, name: partName(index), runs }));
   }
 
@@ -80,7 +127,8 @@
     for (const [key, cells] of Object.entries(of(kind).settings)) {
       if (MINOR.has(key)) continue;
       const values = [...new Set(runs.map((run) => cells[run]))];
-      if (values.length > 1) found.push({ key, values: values.sort(inOrder), numeric: values.every((value) => typeof value === "number") });
+      if (values.length > 1)
+        found.push({ key, values: values.sort(inOrder), numeric: values.every((value) => typeof value === "number") });
     }
     return found;
   }
@@ -91,7 +139,23 @@
   }
 
   /** The settings by which a run is told from others, in a few words. */
-  const brief = (kind, run, keys) => keys.map((key) => `${label(key)} ${text(key, of(kind).settings[key][run])}`).join(", ");
+  const brief = (kind, run, keys) =>
+    keys.map((key) => `${label(key)} ${text(key, of(kind).settings[key][run])}`).join(", ");
 
-  site.runs = Object.freeze({ KINDS, resultLabel, namedCells, isName: (key) => NAMED.has(key), kinds, of, find, label, text, partName, partsOf, varying, inOrder, brief });
+  site.runs = Object.freeze({
+    KINDS,
+    resultLabel,
+    namedCells,
+    isName: (key) => NAMED.has(key),
+    kinds,
+    of,
+    find,
+    label,
+    text,
+    partName,
+    partsOf,
+    varying,
+    inOrder,
+    brief,
+  });
 })(globalThis.deepcollapse);

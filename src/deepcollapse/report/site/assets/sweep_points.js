@@ -9,13 +9,28 @@
     if (!ends) {
       ends = site.runs.of("simulate").ids.map(() => []);
       const { run, status, structure, rank, loss, seeds } = site.columns.table(site.data.ends);
-      run.forEach((place, i) => ends[place].push({ status: status[i], structure: structure[i], rank: rank[i], loss: loss[i], seeds: seeds[i] }));
+      run.forEach((place, i) =>
+        ends[place].push({ status: status[i], structure: structure[i], rank: rank[i], loss: loss[i], seeds: seeds[i] }),
+      );
     }
     return ends;
   }
 
   function empty(x, by) {
-    return { x, by, runs: 0, seeds: 0, converged: 0, dnc: 0, notConverged: 0, diverged: 0, ranks: new Map(), families: new Map(), losses: [], levels: new Map() };
+    return {
+      x,
+      by,
+      runs: 0,
+      seeds: 0,
+      converged: 0,
+      dnc: 0,
+      notConverged: 0,
+      diverged: 0,
+      ranks: new Map(),
+      families: new Map(),
+      losses: [],
+      levels: new Map(),
+    };
   }
 
   const add = (map, key, count) => map.set(key, (map.get(key) || 0) + count);
@@ -45,7 +60,11 @@
       const key = JSON.stringify([at, of]);
       if (!found.has(key)) found.set(key, empty(at, of));
       const point = found.get(key);
-      const levels = { dncLoss: results.dnc_loss?.[run] ?? null, bestLoss: results.best_structure_loss?.[run] ?? null, best: results.best_structure?.[run] ?? null };
+      const levels = {
+        dncLoss: results.dnc_loss?.[run] ?? null,
+        bestLoss: results.best_structure_loss?.[run] ?? null,
+        best: results.best_structure?.[run] ?? null,
+      };
       point.runs += 1;
       point.levels.set(JSON.stringify([levels.dncLoss, levels.bestLoss]), levels);
       for (const end of endsByRun()[run]) take(point, end, levels);

@@ -2,14 +2,32 @@
 "use strict";
 
 (function (site) {
-  const { element, replace } = site.elements;
+  const { element, replace, refill } = site.elements;
 
   function sweeps(section, given) {
     if (!section.querySelector('[data-slot="view"]')) return;
     let state = given;
     const { side, contents } = site.filters.framed(section);
-    const count = site.controls.choice({ name: "count", label: "Count by", value: state.count || "rank", options: [["rank", "rank"], ["structure", "structure"]], onInput: (to) => change({ count: to }, { quietly: true }) });
-    const scale = site.controls.choice({ name: "scale", label: "Loss", value: state.scale || "ratio", options: [["ratio", "over that of collapse"], ["absolute", "itself"]], onInput: (to) => change({ scale: to }, { quietly: true }) });
+    const count = site.controls.choice({
+      name: "count",
+      label: "Count by",
+      value: state.count || "rank",
+      options: [
+        ["rank", "rank"],
+        ["structure", "structure"],
+      ],
+      onInput: (to) => change({ count: to }, { quietly: true }),
+    });
+    const scale = site.controls.choice({
+      name: "scale",
+      label: "Loss",
+      value: state.scale || "ratio",
+      options: [
+        ["ratio", "over that of collapse"],
+        ["absolute", "itself"],
+      ],
+      onInput: (to) => change({ scale: to }, { quietly: true }),
+    });
     const charts = {
       rates: site.chart({ name: "dnc-rate", title: "How often seeds collapse" }),
       counts: site.chart({ name: "endpoints", title: "What seeds end at", controls: [count] }),
@@ -38,10 +56,22 @@
       const { x, by } = axes(found);
       const options = found.varying.map(({ key }) => [key, site.runs.label(key)]);
       const own = [
-        site.controls.choice({ name: "x", label: "Across", value: x, options: options.length ? options : [["", "nothing varies"]], onInput: (to) => change({ x: to, by: to === by ? "" : state.by }) }),
-        site.controls.choice({ name: "by", label: "Split by", value: by, options: [["", "nothing"], ...options.filter(([key]) => key !== x)], onInput: (to) => change({ by: to }, { quietly: true }) }),
+        site.controls.choice({
+          name: "x",
+          label: "Across",
+          value: x,
+          options: options.length ? options : [["", "nothing varies"]],
+          onInput: (to) => change({ x: to, by: to === by ? "" : state.by }),
+        }),
+        site.controls.choice({
+          name: "by",
+          label: "Split by",
+          value: by,
+          options: [["", "nothing"], ...options.filter(([key]) => key !== x)],
+          onInput: (to) => change({ by: to }, { quietly: true }),
+        }),
       ];
-      replace(side, site.filters.panel({ kind: "simulate", state, own, onChange: change }));
+      refill(side, site.filters.panel({ kind: "simulate", state, own, onChange: change }));
     }
 
     function show() {
@@ -59,7 +89,15 @@
       const mixed = site.runs.varying("simulate", runs).filter(({ key }) => key !== x && key !== by);
       const counted = site.numbers.counted(runs.length, "run");
       if (!mixed.length) return `${counted}.`;
-      return `${counted}. Each point pools ${mixed.map(({ key, values }) => `${site.runs.label(key)} (${values.slice(0, 6).map((value) => site.runs.text(key, value)).join(", ")}${values.length > 6 ? ", …" : ""})`).join("; ")}: split by one of these, or choose single values.`;
+      return `${counted}. Each point pools ${mixed
+        .map(
+          ({ key, values }) =>
+            `${site.runs.label(key)} (${values
+              .slice(0, 6)
+              .map((value) => site.runs.text(key, value))
+              .join(", ")}${values.length > 6 ? ", …" : ""})`,
+        )
+        .join("; ")}: split by one of these, or choose single values.`;
     }
 
     build();

@@ -2,7 +2,7 @@
 "use strict";
 
 (function (site) {
-  const { element, replace } = site.elements;
+  const { element, replace, refill } = site.elements;
   const { number } = site.numbers;
 
   const shown = (value) => {
@@ -19,7 +19,9 @@
   function compare(a, b) {
     if (a === null || a === undefined) return 1;
     if (b === null || b === undefined) return -1;
-    return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true });
+    return typeof a === "number" && typeof b === "number"
+      ? a - b
+      : String(a).localeCompare(String(b), "en", { numeric: true });
   }
 
   const LONG = 40; // characters from which a column's text is broken into lines
@@ -62,7 +64,12 @@
     }
 
     function fill() {
-      replace(body, rows().slice(place.at, place.at + page).map(line));
+      replace(
+        body,
+        rows()
+          .slice(place.at, place.at + page)
+          .map(line),
+      );
       heads.forEach((one, index) => {
         const name = columns[index][0];
         const falling = place.sort === `-${name}`;
@@ -72,8 +79,13 @@
     }
 
     function line(row) {
-      return element("tr", {}, columns.map(([name, values], index) =>
-        element("td", { class: manners[index] }, cells[name] ? cells[name](values[row], row) : shown(values[row]))));
+      return element(
+        "tr",
+        {},
+        columns.map(([name, values], index) =>
+          element("td", { class: manners[index] }, cells[name] ? cells[name](values[row], row) : shown(values[row])),
+        ),
+      );
     }
 
     function leaf() {
@@ -83,9 +95,10 @@
         fill();
         onChange({ ...place });
       };
-      const step = (text, to, off) => element("button", { type: "button", disabled: off, on: { click: go(to) } }, text);
+      const step = (text, to, off) =>
+        element("button", { type: "button", disabled: off, "data-control": text, on: { click: go(to) } }, text);
       const last = Math.min(place.at + page, count);
-      replace(
+      refill(
         pager,
         step("Previous", Math.max(place.at - page, 0), place.at === 0),
         element("span", { role: "status" }, `${number(place.at + 1)} to ${number(last)} of ${number(count)}`),
@@ -94,8 +107,23 @@
     }
 
     fill();
-    const whole = element("table", {}, caption && element("caption", {}, caption), element("thead", {}, element("tr", {}, heads)), body);
-    const scroll = element("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": `${caption || "Table"}, scrolls sideways on small screens` }, whole);
+    const whole = element(
+      "table",
+      {},
+      caption && element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, heads)),
+      body,
+    );
+    const scroll = element(
+      "div",
+      {
+        class: "scroll",
+        tabindex: 0,
+        role: "group",
+        "aria-label": `${caption || "Table"}, scrolls sideways on small screens`,
+      },
+      whole,
+    );
     return element("div", { class: "table" }, scroll, pager);
   }
 
