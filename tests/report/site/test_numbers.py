@@ -64,3 +64,22 @@ def test_columns_and_matrices_are_read_back():
     assert found == {"a": [3, 3], "b": [None, "x"], "c": [0.5, 1]}
     ones_and_tenths = "AACAP83MzD3NzMw9AACAPw=="  # float32 of 1, 0.1, 0.1, 1
     assert evaluated(["columns"], "site.columns.matrices(given, 2)", ones_and_tenths) == [[[1, 0.1], [0.1, 1]]]
+
+
+def test_settings_that_follow_from_others_are_no_settings_of_their_own():
+    settings = {
+        "lr": [1, 1, 2, 2],
+        "tolerance": [0.1, 0.1, 0.1, 0.2],
+        "steps_max": [10, 10, 5, 5],
+        "width": [3, 4, 3, 4],
+    }
+    runs = {"ids": list("abcd"), "parts": {"all": [], "count": 4}, "results": {}}
+    data = {"kinds": {"simulate": {**runs, "settings": {key: {"values": cells} for key, cells in settings.items()}}}}
+    expression = "(site.data = given, [[0, 1, 2, 3], [0, 2]].map((runs) => site.runs.varying('simulate', runs)))"
+    every, two = evaluated(["numbers", "structure_names", "columns", "runs_data"], expression, data)
+    assert [one["key"] for one in every] == ["lr", "width"]
+    assert every[0] == {"key": "lr", "values": [1, 2], "numeric": True}
+    assert [one["key"] for one in two] == ["lr"]
+    data["kinds"]["simulate"]["settings"]["width"] = {"all": 3, "count": 4}
+    every, _ = evaluated(["numbers", "structure_names", "columns", "runs_data"], expression, data)
+    assert [one["key"] for one in every] == ["lr", "tolerance"]
