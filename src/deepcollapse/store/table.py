@@ -80,7 +80,7 @@ def _compacted(root: Path, held: set[str], wanted: set[str]) -> list[pa.Table]:
     if not held & wanted:
         return []
     with _readable(root / TABLE):
-        rows = pq.read_table(root / TABLE, partitioning=None).replace_schema_metadata(None)
+        rows = pq.read_table(root / TABLE, partitioning=None)  # type: ignore[arg-type].replace_schema_metadata(None)
     return [rows if held <= wanted else rows.filter(pc.field("run").isin(sorted(wanted)))]
 
 
