@@ -74,6 +74,11 @@ def test_a_seed_that_did_not_learn_is_left_out():
     )
 
 
+def test_an_archive_is_called_by_what_it_stands_for():
+    found = e5(source="file")
+    assert "ResNet-20 on CIFAR-10 (an archive): 0.2000" in found.ours
+
+
 def test_a_failed_part_is_quoted():
     failed = PartEvidence(
         "E5-cifar10-resnet", failed={"0" * 16: "deepcollapse.errors.InvalidInputError: data: expected cifar10; add it"}
@@ -118,7 +123,11 @@ def test_e6_is_about_rank_and_shape():
 def test_e6_states_what_differs():
     found = e6(standard(decay_weights=3e-3, rate=0.05), standard(rank=9, converged=False, source="cifar10"))
     assert found.verdict == "reproduced with conditions"
-    for text in ("decay 0.003 instead of 0.01", "learning rate 0.05 instead of 0.001", "cifar10, cut off at full rank"):
+    for text in (
+        "decay 0.003 instead of 0.01",
+        "learning rate 0.05 instead of 0.001",
+        "CIFAR-10, cut off at full rank",
+    ):
         assert text in found.reason
     found = e6(standard(train_error=0.2), standard(rank=9, converged=False))
     assert (found.verdict, found.reason) == ("out of reach here", "every run was cut off at full rank")

@@ -167,7 +167,7 @@ def test_e7_looks_at_the_networks_that_there_are():
     model = part("E7-ufm", relu(16, 16))
     found = judgement("E7", model, part("E7-mnist", [network(rank_paper=9, rank=8, converged=False)]))
     assert found.verdict == "reproduced with conditions"
-    assert "mnist: rank 9 above 1e-6, 8 above 1e-3 of the largest, at the horizon" in found.reason
+    assert "MNIST: rank 9 above 1e-6, 8 above 1e-3 of the largest, at the horizon" in found.reason
     assert "E7-cifar10: not run at this size (small)" in found.reason
     high = judgement("E7", model, part("E7-mnist", [network(rank_paper=9)]), NETWORKS[1])
     assert high.reason == "not so: every network's rank is below K - 1"

@@ -87,7 +87,8 @@ def test_t1_with_its_control_searches_and_proofs():
     ]
     found = judgement("T1", *parts)
     assert found.verdict == "reproduced"
-    assert "True of 2 of 2 settings in range, in interval arithmetic of 1 of 1, and of 0 of 1 with L = 1" in found.ours
+    assert "True of 2 of 2 settings in range. Interval arithmetic proves it of 1 of 1." in found.ours
+    assert "With L = 1, where DNC is optimal, it is claimed of 0 of 1." in found.ours
     assert "At K = 4, L = 2 pairs win over DNC above decay 0.01176 only" in found.ours
     assert "K = 5, L = 2, decay 0.0009766: paired of rank 3 0.024513 against DNC 0.024649" in found.ours
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.networks import (
+    images,
     learned,
     low_rank,
     network_numbers,
@@ -50,7 +51,7 @@ def _conditions(found: Evidence, rows: Sequence[Mapping[str, Any]], decided: Seq
             conditions.append(f"{text} {', '.join(f'{value:g}' for value in others)} instead of {papers:g}")
     missed = [row for row in rows if row not in decided]
     conditions += [
-        f"left out: {row['source']}, "
+        f"left out: {images(row)}, "
         + ("cut off at full rank" if learned(row) else f"training error {row['train_error']:.2f}")
         for row in missed
     ]

@@ -6,6 +6,7 @@ from typing import Any
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.networks import (
     below_bound,
+    images,
     learned,
     left_out,
     low_rank,
@@ -63,7 +64,7 @@ def _model_conditions(ends: Sequence[ReluEnds], shown: Sequence[ReluEnds]) -> li
 
 def _network_conditions(networks: Sequence[Mapping[str, Any]]) -> list[str]:
     ranks = [
-        f"{row['source']}: rank {row['rank_paper']} above 1e-6, {row['rank']} above 1e-3 of the largest, at the horizon"
+        f"{images(row)}: rank {row['rank_paper']} above 1e-6, {row['rank']} above 1e-3 of the largest, at the horizon"
         for row in networks
         if low_rank(row) is None
     ]

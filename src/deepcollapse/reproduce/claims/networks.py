@@ -10,6 +10,7 @@ __all__ = [
     "PAPER_IMAGES",
     "below_bound",
     "below_bound_judgement",
+    "images",
     "learned",
     "left_out",
     "low_rank",
@@ -25,14 +26,15 @@ PAPER_IMAGES = 5000
 _LEARNED = 0.01
 """Share of wrong training images above which a run has not fitted its data and says nothing about collapse."""
 
-_KEPT = ("run", "source", "per_class", "backbone", "activation", "decay_kind", "decay_weights", "seed", "loss")
+_KEPT = ("run", "part", "source", "per_class", "backbone", "activation", "decay_kind", "decay_weights", "seed", "loss")
 _KEPT += ("dnc_loss", "bound", "below_bound", "rank", "rank_paper", "structure", "train_error", "test_accuracy")
 _KEPT += ("nc1", "outcome", "steps", "polished_structure", "polished_loss")
 
 
 def trained_rows(found: Evidence, parts: Iterable[str]) -> list[Mapping[str, Any]]:
-    """The rows of those parts that are complete."""
-    return [row for name in parts if (part := found.part(name)) is not None for row in part.rows]
+    """The rows of those parts that are complete, each with the name of its "part"."""
+    complete = [part for name in parts if (part := found.part(name)) is not None]
+    return [{**row, "part": part.name} for part in complete for row in part.rows]
 
 
 def learned(row: Mapping[str, Any]) -> bool:
@@ -50,7 +52,7 @@ def told(row: Mapping[str, Any]) -> str:
     bound = "no bound" if row["dnc_loss"] is None else f"DNC bound {row['dnc_loss']:.4f}"
     estimate = " (estimate)" if row["bound"] != "exact" else ""
     return (
-        f"{_backbone(row)} on {_images(row)}: {row['loss']:.4f} against the {bound}{estimate}, "
+        f"{_backbone(row)} on {images(row)}: {row['loss']:.4f} against the {bound}{estimate}, "
         f"{row['rank_paper']} singular values above 1e-6 ({row['rank']} above 1e-3 of the largest), training error "
         f"{row['train_error']:.4f}, {row['outcome']} after {row['steps']} steps"
     )
@@ -61,13 +63,11 @@ def setting_conditions(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     found = []
     for row in rows:
         if row["per_class"] != PAPER_IMAGES:
-            found.append(f"{row['per_class']} images per class instead of {PAPER_IMAGES:,} ({_images(row)})")
+            found.append(f"{row['per_class']} images per class instead of {PAPER_IMAGES:,} ({images(row)})")
         if row["backbone"] != "resnet20":
-            found.append(f"{_backbone(row)} as backbone on {_images(row)}")
+            found.append(f"{_backbone(row)} as backbone on {images(row)}")
         if not row["converged"]:
-            found.append(
-                f"{_backbone(row)} on {_images(row)} ended at its horizon, {row['steps']} steps, not converged"
-            )
+            found.append(f"{_backbone(row)} on {images(row)} ended at its horizon, {row['steps']} steps, not converged")
     return list(dict.fromkeys(found))
 
 
@@ -120,15 +120,18 @@ def below_bound_judgement(found: Evidence, parts: Sequence[str], *, values: int)
 def left_out(rows: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]]) -> list[str]:
     """Why the others do not count."""
     return [
-        f"left out: {_backbone(row)} on {_images(row)}, "
+        f"left out: {_backbone(row)} on {images(row)}, "
         + ("cut off above the bound" if learned(row) else f"training error {row['train_error']:.2f}")
         for row in rows
         if row not in kept
     ]
 
 
-def _images(row: Mapping[str, Any]) -> str:
-    names = {"mnist-5000": "MNIST", "mnist": "MNIST", "cifar10": "CIFAR-10", "file": "the archive's images"}
+def images(row: Mapping[str, Any]) -> str:
+    """The data set's name; an archive is called by what its part is about."""
+    names = {"mnist-5000": "MNIST", "mnist": "MNIST", "cifar10": "CIFAR-10"}
+    if row["source"] == "file" and "cifar10" in row["part"]:
+        return "CIFAR-10 (an archive)"
     return names.get(row["source"]) or str(row["source"])
 
 

@@ -85,11 +85,12 @@ def _ours(
     beyond = [entry for entry in outside if entry.holds is True]
     told = [_search_told(one) for one in searches if not one["in_range"] and one["dnc_loss"] is not None]
     crossing = next((entry.numbers["decay_crossing"] for entry in outside if entry.classes == 4), None)
-    sentences = [
-        f"True of {sum(entry.holds is True for entry in inside)} of {len(inside)} settings in range, in interval "
-        f"arithmetic of {sum(proof['verified'] is True for proof in proofs)} of {len(proofs)}, and of "
-        f"{sum(entry.holds is True for entry in control)} of {len(control)} with L = 1, where DNC is optimal"
-    ]
+    sentences = [f"True of {_count(inside)} of {len(inside)} settings in range"]
+    if proofs:
+        verified = sum(proof["verified"] is True for proof in proofs)
+        sentences.append(f"Interval arithmetic proves it of {verified} of {len(proofs)}")
+    if control:
+        sentences.append(f"With L = 1, where DNC is optimal, it is claimed of {_count(control)} of {len(control)}")
     if beyond:
         sentences.append(f"Beside the range some point is lower too: {listed(beyond)}")
     if crossing is not None:
@@ -97,6 +98,10 @@ def _ours(
     if told:
         sentences.append(f"Searches there: {'; '.join(told)}")
     return ". ".join(sentences) + "."
+
+
+def _count(entries: list[Certified]) -> int:
+    return sum(entry.holds is True for entry in entries)
 
 
 def _search_told(one: Mapping[str, Any]) -> str:
