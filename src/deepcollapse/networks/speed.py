@@ -14,7 +14,7 @@ from deepcollapse.networks.network import Network, in_mode
 
 __all__ = ["BestPeak", "flops_per_image", "matmul_peak"]
 
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 def flops_per_image(network: Network, images: Float[torch.Tensor, "p *shape"]) -> int:
