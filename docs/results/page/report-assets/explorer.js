@@ -97,8 +97,10 @@
       onInput: example,
       options: [["", "Choose a setting"], ...EXAMPLES.map(([text], i) => [String(i), text])],
     });
+    const form = section.querySelector(`[data-slot="controls"]`);
+    form.onsubmit = (event) => event.preventDefault();
     replace(
-      section.querySelector(`[data-slot="controls"]`),
+      form,
       examples,
       sliders.map(([, slider]) => slider.element),
     );

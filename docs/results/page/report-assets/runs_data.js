@@ -121,16 +121,33 @@
     return [...found].sort((a, b) => a[0] - b[0]).map(([index, runs]) => ({ index, name: partName(index), runs }));
   }
 
-  /** Settings that are not the same in all of some runs, each with its values in order; unimportant ones left out. */
+  /**
+   * Settings that are not the same in all of some runs, each with its values in order. One of those that follow from
+   * others (the most steps from the learning rate, say) is left out where it does.
+   */
   function varying(kind, runs) {
-    const found = [];
-    for (const [key, cells] of Object.entries(of(kind).settings)) {
-      if (MINOR.has(key)) continue;
-      const values = [...new Set(runs.map((run) => cells[run]))];
-      if (values.length > 1)
-        found.push({ key, values: values.sort(inOrder), numeric: values.every((value) => typeof value === "number") });
-    }
-    return found;
+    const all = Object.entries(of(kind).settings).map(([key, cells]) => ({ key, values: distinct(cells, runs) }));
+    const several = all.filter(({ values }) => values.length > 1);
+    const main = several.filter(({ key }) => !MINOR.has(key)).map(({ key }) => key);
+    const own = ({ key }) => !MINOR.has(key) || !follows(kind, runs, { key, from: main });
+    return several.filter(own).map(({ key, values }) => ({
+      key,
+      values: values.sort(inOrder),
+      numeric: values.every((value) => typeof value === "number"),
+    }));
+  }
+
+  const distinct = (cells, runs) => [...new Set(runs.map((run) => cells[run]))];
+
+  /** Whether runs that agree in some settings agree in another one. */
+  function follows(kind, runs, { key, from }) {
+    const { settings } = of(kind);
+    const found = new Map();
+    return runs.every((run) => {
+      const place = JSON.stringify(from.map((other) => settings[other][run]));
+      if (!found.has(place)) found.set(place, settings[key][run]);
+      return found.get(place) === settings[key][run];
+    });
   }
 
   function inOrder(a, b) {
