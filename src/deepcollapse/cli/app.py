@@ -70,7 +70,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
         return DONE
     except OSError as error:
-        what = f"{error.strerror} ({error.filename})"
+        what = f"{error.strerror} ({error.filename})" if error.filename else str(error)
         return _report(f"file: expected a path that can be read or written, but found: {what}; choose one", BAD_INPUT)
 
 
