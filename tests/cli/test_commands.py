@@ -256,3 +256,12 @@ def test_an_interrupt_is_one_line_and_exit_code_one(monkeypatch, refusal):
 def test_numbers_are_not_cut_where_there_is_no_terminal(capsys):
     assert run(["atlas"]) == 0
     assert "0.00616271105" in capsys.readouterr().out
+
+
+def test_a_disk_that_refuses_without_naming_a_file(monkeypatch, capsys):
+    def refuse(*_args, **_kwargs):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("deepcollapse.cli.app.app", refuse)
+    assert run([]) == 2
+    assert "but found: the disk is full; choose one" in capsys.readouterr().err
