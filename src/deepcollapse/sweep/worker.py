@@ -23,7 +23,7 @@ LEASE = 120.0  # seconds
 FAILURES = 2  # attempts that end in an error, then the run is left
 DEATHS = 5  # workers that die with a run, then it counts as failed
 _PAUSES = (0.05, 5.0)  # seconds between looks at runs of others: from the first to the last
-_KINDS = {"train": 0, "landscape": 1, "simulate": 2, "theory": 3}  # long ones first, so that the last are short
+_SHORTER = ("landscape", "simulate", "theory")  # than a training; long ones first, so that the last are short
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 Ended = Literal["done", "failed", "skipped"]
@@ -198,10 +198,14 @@ def _planned(store: Store, name: str) -> list[Queued]:
 
 
 def _in_own_order(runs: Sequence[Queued], worker: str) -> list[Queued]:
-    """Long kinds first, else shuffled, by each worker in another way: so two of them seldom reach for the same run."""
-    order = list(runs)
-    random.Random(worker).shuffle(order)
-    return sorted(order, key=lambda run: _KINDS.get(str(run.spec.get("kind")), 0))
+    """Trainings first, as the plan orders them; then long kinds first, else shuffled.
+
+    Each worker shuffles in another way: so two of them seldom reach for the same run.
+    """
+    trainings = [run for run in runs if run.spec.get("kind") not in _SHORTER]
+    others = [run for run in runs if run.spec.get("kind") in _SHORTER]
+    random.Random(worker).shuffle(others)
+    return trainings + sorted(others, key=lambda run: _SHORTER.index(run.spec["kind"]))
 
 
 def _closed(report: WorkReport, runs: Sequence[Queued]) -> WorkReport:
