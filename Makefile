@@ -18,8 +18,9 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' \
 		| while IFS='|' read -r target text; do printf '%-16s %s\n' "$$target" "$$text"; done
 
-demo: .venv/.installed-demo ## run the whole product once; report page in build/demo
+demo: .venv/.installed-demo ## run the whole product once, then the paper's claims at the quick size; pages in build/demo
 	$(ONE_THREAD) $(BIN)/deepcollapse demo --out build/demo
+	$(BIN)/deepcollapse reproduce --size quick --store build/demo/store --out build/demo/claims
 
 test: lint ## lint, then every test that takes seconds
 	$(PYTEST) -m "not slow"
@@ -49,7 +50,7 @@ clean: ## remove the virtual environment and everything built
 	$(PYTHON) -m venv .venv
 
 .venv/.installed-demo: $(PINS) | .venv/bin/python
-	$(INSTALL) -e ".[digits]"
+	$(INSTALL) -e ".[digits,data]"
 	@touch $@
 
 .venv/.installed-dev: $(PINS) | .venv/bin/python

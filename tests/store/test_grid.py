@@ -1,5 +1,7 @@
 """Rows over a grid: every cell holds its row's value, and rows that share a cell are refused."""
 
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -96,10 +98,7 @@ def test_grids_have_a_limit():
 
 
 def test_without_xarray(monkeypatch):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr("deepcollapse.store.grid.import_module", missing)
+    monkeypatch.setitem(sys.modules, "xarray", None)
     message = r"xarray: expected xarray to be installed, but found none; run: pip install deepcollapse\[xarray\]"
     with pytest.raises(MissingExtraError, match=message):
         to_xarray(pa.table({"a": [1]}), ["a"], [])

@@ -1,6 +1,5 @@
 """Questions in SQL, whichever library answers."""
 
-import importlib
 import sys
 import types
 from pathlib import Path
@@ -65,20 +64,9 @@ def test_a_statement_without_an_answer(store):
     assert store.query("SET threads = 1").num_rows == 0
 
 
-def without(*names: str):
-    """What ``import_module`` does where some libraries are missing."""
-    load = importlib.import_module
-
-    def loaded(name):
-        if name in names:
-            raise ImportError(name)
-        return load(name)
-
-    return loaded
-
-
 def test_without_a_library(store, monkeypatch):
-    monkeypatch.setattr("deepcollapse.store.query.import_module", without("duckdb", "polars"))
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
     message = (
         r"query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse\[query\]"
     )
@@ -104,10 +92,13 @@ def test_polars_takes_over(store, monkeypatch):
             return types.SimpleNamespace(to_arrow=lambda: pa.table({"answer": [1]}))
 
     polars = types.SimpleNamespace(
-        from_arrow=lambda table: table, SQLContext=SQLContext, exceptions=types.SimpleNamespace(PolarsError=PolarsError)
+        __name__="polars",
+        from_arrow=lambda table: table,
+        SQLContext=SQLContext,
+        exceptions=types.SimpleNamespace(PolarsError=PolarsError),
     )
     monkeypatch.setitem(sys.modules, "polars", polars)
-    monkeypatch.setattr("deepcollapse.store.query.import_module", without("duckdb"))
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     assert store.query("SELECT 1").to_pylist() == [{"answer": 1}]
     assert asked[0].num_rows == 5
     with pytest.raises(InvalidInputError, match=r"sql: expected .* but found: no such thing; correct it"):
@@ -116,7 +107,7 @@ def test_polars_takes_over(store, monkeypatch):
 
 def test_polars_itself(store, monkeypatch):
     pytest.importorskip("polars")
-    monkeypatch.setattr("deepcollapse.store.query.import_module", without("duckdb"))
+    monkeypatch.setitem(sys.modules, "duckdb", None)
     found = store.query("SELECT kind, count(*) AS rows FROM runs GROUP BY kind ORDER BY kind")
     assert found.to_pylist() == [{"kind": "theory", "rows": 3}, {"kind": "train", "rows": 2}]
     for sql in ("SELEC 1", "SELECT nothing FROM runs", "SELECT * FROM others"):

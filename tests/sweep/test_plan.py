@@ -157,7 +157,7 @@ def test_what_varies_is_named_by_part():
         ({"run": {**RUN, "width": "-8^0.5"}}, "a power with a finite real value, but found '-8^0.5'; corr"),
         ({"run": {**RUN, "width": "0^-1"}}, "run.width: expected a power with a finite real value, but found '0^-1'"),
         ({"run": {**RUN, "width": "wide"}}, "width: expected a valid integer"),
-        ({"run": 3}, "run: expected a valid dict"),
+        ({"run": 3}, "run: expected a table of entries"),
         ({"parts": []}, "parts: expected tables [[parts]], at least one, but found []"),
         ({"parts": {"a": 1}}, "parts: expected tables [[parts]], at least one, but found {'a': 1}"),
         ({"parts": [TWO]}, "grid: expected only name and parts in a plan of several parts, but found 'grid'; move it"),

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from deepcollapse.experiments.run_problem import run_document, same_problem
+from deepcollapse.experiments.run_problem import ProblemRun
 from deepcollapse.experiments.run_result import (
     NUMBERS,
     PROBLEM_COLUMNS,
@@ -20,7 +20,6 @@ from deepcollapse.experiments.run_result import (
     row_table,
 )
 from deepcollapse.landscape import Landscape, search
-from deepcollapse.ufm import Problem
 
 __all__ = ["LandscapeRun"]
 
@@ -40,7 +39,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LandscapeRun:
+class LandscapeRun(ProblemRun):
     """A restarted search over logits of every rank.
 
     Attributes:
@@ -50,23 +49,9 @@ class LandscapeRun:
         kind: its name in a plan.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    problem: Problem
     restarts: Annotated[int, Field(ge=1)] = 20
     seed: Annotated[int, Field(ge=0)] = 0
     kind: Literal["landscape"] = "landscape"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "problem", same_problem(self.problem))
-
-    def as_json(self) -> dict[str, Any]:
-        """All settings in JSON types, defaults written out."""
-        return run_document(self)
-
-    def identity(self) -> dict[str, Any]:
-        """The settings that decide the result: all of them."""
-        return self.as_json()
 
     def result(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> RunResult:
         """One row per local minimum met, the lowest first; the document is that of ``deepcollapse landscape``."""

@@ -31,5 +31,6 @@ def _mistake(found: Mapping[str, Any], inside: tuple[str, ...]) -> str:
         return f"{key}: expected a value, but found none; add it"
     if found["type"] == "unexpected_keyword_argument":
         return f"{key}: expected no such key, but found {found['input']!r}; check its spelling"
-    said = found["msg"].removeprefix("Input should be ")
+    tables = ("dataclass_type", "dict_type", "model_attributes_type")
+    said = "a table of entries" if found["type"] in tables else found["msg"].removeprefix("Input should be ")
     return f"{key}: expected {said}, but found {found['input']!r}; correct it"

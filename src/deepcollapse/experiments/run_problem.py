@@ -1,17 +1,41 @@
 """A run as a plain document: the feature model's entries stand beside the others, and one model has one spelling."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from deepcollapse.ufm import Problem
 
-__all__ = ["nested", "run_document", "same_problem"]
+__all__ = ["ProblemRun", "nested", "run_document", "same_problem"]
 
 _NAMES = tuple(field.name for field in fields(Problem))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemRun:
+    """What runs about one feature model share.
+
+    Attributes:
+        problem: the model, kept in the one spelling of all that are equal to it.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    problem: Problem
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "problem", same_problem(self.problem))
+
+    def as_json(self) -> dict[str, Any]:
+        """All settings in JSON types, defaults written out."""
+        return run_document(self)
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide the result: all of them."""
+        return self.as_json()
 
 
 def nested(document: Mapping[str, Any]) -> dict[str, Any]:

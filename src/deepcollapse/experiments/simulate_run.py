@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from deepcollapse.experiments.kept_runs import KeptRuns, run_settings
-from deepcollapse.experiments.run_problem import run_document, same_problem
+from deepcollapse.experiments.run_problem import ProblemRun
 from deepcollapse.experiments.run_result import (
     NUMBERS,
     PROBLEM_COLUMNS,
@@ -20,7 +20,6 @@ from deepcollapse.experiments.run_result import (
 )
 from deepcollapse.simulate import Descent, Ensemble, Initialisation, Run, descent, optimiser_named, simulate
 from deepcollapse.theory import fitting_collapse, points
-from deepcollapse.ufm import Problem
 
 __all__ = ["SimulateRun"]
 
@@ -58,7 +57,7 @@ _AT_TIMES = ("seconds", "model_steps_per_second", "engine", "interrupted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulateRun:
+class SimulateRun(ProblemRun):
     """A block of seeds, each trained by full-batch descent until it converges or comes to the horizon.
 
     Attributes:
@@ -80,9 +79,6 @@ class SimulateRun:
         kind: its name in a plan.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    problem: Problem
     first_seed: Annotated[int, Field(ge=0)] = 0
     seeds: Annotated[int, Field(ge=1)] = 64
     lr: float = 0.5
@@ -100,18 +96,10 @@ class SimulateRun:
     kind: Literal["simulate"] = "simulate"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "problem", same_problem(self.problem))
+        ProblemRun.__post_init__(self)  # super() does not work in a class with slots
         rule, _ = self._rule(), self._law()
         object.__setattr__(self, "tolerance", rule.tolerance)
         object.__setattr__(self, "steps_max", rule.steps_max)
-
-    def as_json(self) -> dict[str, Any]:
-        """All settings in JSON types, defaults written out."""
-        return run_document(self)
-
-    def identity(self) -> dict[str, Any]:
-        """The settings that decide the result: all of them."""
-        return self.as_json()
 
     def result(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> RunResult:
         """One row per seed. Seeds that ended are kept in the folder, so that a block cut off goes on."""

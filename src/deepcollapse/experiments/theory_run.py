@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
-from pydantic import ConfigDict
 
-from deepcollapse.experiments.run_problem import run_document, same_problem
+from deepcollapse.experiments.run_problem import ProblemRun
 from deepcollapse.experiments.run_result import (
     NUMBERS,
     PROBLEM_COLUMNS,
@@ -19,7 +18,6 @@ from deepcollapse.experiments.run_result import (
     row_table,
 )
 from deepcollapse.theory import Certificate, Overview, overview
-from deepcollapse.ufm import Problem
 
 __all__ = ["TheoryRun"]
 
@@ -40,7 +38,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TheoryRun:
+class TheoryRun(ProblemRun):
     """Known points, thresholds and every theorem for one model, each theorem checked a second way.
 
     Attributes:
@@ -49,22 +47,8 @@ class TheoryRun:
         kind: its name in a plan.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    problem: Problem
     rigorous: bool = False
     kind: Literal["theory"] = "theory"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "problem", same_problem(self.problem))
-
-    def as_json(self) -> dict[str, Any]:
-        """All settings in JSON types, defaults written out."""
-        return run_document(self)
-
-    def identity(self) -> dict[str, Any]:
-        """The settings that decide the result: all of them."""
-        return self.as_json()
 
     def result(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> RunResult:
         """One row per known point; the document is that of ``deepcollapse theory`` and the second checks."""

@@ -7,13 +7,13 @@ from torch import nn
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.integrations.logged import logged_scalars
-from deepcollapse.integrations.optional import foreign_class
 from deepcollapse.observe.network import measure
 from deepcollapse.observe.recorder import MeasurementSeries
+from deepcollapse.optional import optional_class
 
 __all__ = ["CollapseCallback"]
 
-_Callback: Any = foreign_class("Callback", "lightning.pytorch", "pytorch_lightning", extra="lightning")
+_Callback: Any = optional_class("Callback", "lightning.pytorch", "pytorch_lightning", extra="lightning")
 _SHARDED = {"DeepSpeedStrategy", "FSDPStrategy", "ModelParallelStrategy"}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.integrations.logged import logged_scalars
-from deepcollapse.integrations.optional import foreign_module
 from deepcollapse.observe.measurement import Measurement
+from deepcollapse.optional import optional_module
 
 __all__ = ["log"]
 
@@ -30,7 +30,7 @@ def log(measurement: Measurement, run: Any = None, *, step: int, prefix: str = "
         MissingExtraError: MLflow is not installed.
         InvalidInputError: no run is active, or two layers get one name.
     """
-    mlflow = foreign_module("mlflow", extra="mlflow")
+    mlflow = optional_module("mlflow", extra="mlflow")
     run = mlflow.active_run() if run is None else run
     if run is None:
         raise InvalidInputError(

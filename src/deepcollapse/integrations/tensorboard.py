@@ -4,8 +4,8 @@ from os import PathLike
 from typing import Any
 
 from deepcollapse.integrations.logged import logged_scalars, logged_spectra
-from deepcollapse.integrations.optional import foreign_module
 from deepcollapse.observe.measurement import Measurement
+from deepcollapse.optional import optional_module
 
 __all__ = ["log"]
 
@@ -26,7 +26,7 @@ def log(measurement: Measurement, writer: Any, *, step: int, prefix: str = "") -
         MissingExtraError: a folder was given, and TensorBoard is not installed.
     """
     if isinstance(writer, (str, PathLike)):
-        with foreign_module("torch.utils.tensorboard", extra="tensorboard").SummaryWriter(writer) as own:
+        with optional_module("torch.utils.tensorboard", extra="tensorboard").SummaryWriter(writer) as own:
             return log(measurement, own, step=step, prefix=prefix)
     for name, value in logged_scalars(measurement, prefix).items():
         writer.add_scalar(name, value, step)

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from deepcollapse.integrations.optional import foreign_class
 from deepcollapse.metrics.collapse_metrics import collapse_metrics
+from deepcollapse.optional import optional_class
 from deepcollapse.stats import Centre, ClassMoments
 from deepcollapse.stats.stream import MomentStream
 
 __all__ = ["CollapseMetric"]
 
-_Metric: Any = foreign_class("Metric", "torchmetrics", extra="torchmetrics")
+_Metric: Any = optional_class("Metric", "torchmetrics", extra="torchmetrics")
 
 
 class CollapseMetric(_Metric):

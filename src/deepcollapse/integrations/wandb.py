@@ -4,8 +4,8 @@ from typing import Any
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.integrations.logged import logged_scalars, logged_spectra
-from deepcollapse.integrations.optional import foreign_module
 from deepcollapse.observe.measurement import Measurement
+from deepcollapse.optional import optional_module
 
 __all__ = ["log"]
 
@@ -26,7 +26,7 @@ def log(measurement: Measurement, run: Any = None, *, step: int, prefix: str = "
         MissingExtraError: wandb is not installed.
         InvalidInputError: no run is active, or the step is over.
     """
-    wandb = foreign_module("wandb", extra="wandb")
+    wandb = optional_module("wandb", extra="wandb")
     run = wandb.run if run is None else run
     if run is None:
         raise InvalidInputError("run: expected an active run, but found none; call wandb.init first, or pass a run")

@@ -1,11 +1,9 @@
 """Scikit-learn's handwritten digits: 1,797 images of 8 x 8 pixels that come with the library."""
 
-from importlib import import_module
-
 import numpy as np
 
-from deepcollapse.errors import MissingExtraError
 from deepcollapse.networks.images import LabelledImages
+from deepcollapse.optional import optional_module
 
 __all__ = ["digits"]
 
@@ -20,11 +18,6 @@ def digits() -> LabelledImages:
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    try:
-        datasets = import_module("sklearn.datasets")
-    except ImportError as error:
-        raise MissingExtraError(
-            "digits: expected scikit-learn to be installed, but found none; run: pip install deepcollapse[digits]"
-        ) from error
+    datasets = optional_module("sklearn.datasets", extra="digits")
     pixels, labels = datasets.load_digits(return_X_y=True)
     return LabelledImages((pixels / _INK).astype(np.float32), labels.astype(np.int64), classes=10)

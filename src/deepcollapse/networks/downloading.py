@@ -5,11 +5,11 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.errors import DownloadError, InvalidInputError, MissingExtraError
+from deepcollapse.errors import DownloadError, InvalidInputError
+from deepcollapse.optional import optional_module
 
 __all__ = ["SOURCES", "RemoteFile", "download"]
 
@@ -126,7 +126,7 @@ class _Resuming:
     progress: Callable[[str, int], None] | None
 
     def __call__(self, url: str, output_file: str, pooch: object) -> None:
-        requests = import_module("requests")
+        requests = optional_module("requests", extra="data")
         done = self.part.stat().st_size if self.part.exists() else 0
         with requests.get(url, headers={"Range": f"bytes={done}-"} if done else {}, stream=True, timeout=30) as answer:
             whole = answer.status_code == requests.codes.requested_range_not_satisfiable  # nothing is left to send
@@ -153,11 +153,6 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _pooch() -> Any:
-    try:
-        pooch = import_module("pooch")
-    except ImportError as error:
-        raise MissingExtraError(
-            "download: expected pooch to be installed, but found none; run: pip install deepcollapse[data]"
-        ) from error
+    pooch = optional_module("pooch", extra="data")
     pooch.get_logger().setLevel("WARNING")  # what it tells besides is told by ``progress``
     return pooch

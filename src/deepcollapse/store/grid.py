@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from deepcollapse.errors import InvalidInputError, MissingExtraError, TooLargeError
+from deepcollapse.errors import InvalidInputError, TooLargeError
+from deepcollapse.optional import optional_module
 
 __all__ = ["to_xarray"]
 
@@ -33,12 +33,7 @@ def to_xarray(table: pa.Table, dims: Sequence[str], values: Sequence[str]) -> An
         MissingExtraError: xarray is not installed.
         TooLargeError: more than 10^8 cells.
     """
-    try:
-        xarray: Any = import_module("xarray")
-    except ImportError as error:
-        raise MissingExtraError(
-            "xarray: expected xarray to be installed, but found none; run: pip install deepcollapse[xarray]"
-        ) from error
+    xarray = optional_module("xarray", extra="xarray")
     for name in (*dims, *values):
         _expect_column(table, name)
     axes = {name: _axis(table, name) for name in dims}

@@ -1,11 +1,11 @@
 """Questions in SQL about a table, answered by a library that is an extra."""
 
-from importlib import import_module
 from typing import Any
 
 import pyarrow as pa
 
-from deepcollapse.errors import InvalidInputError, MissingExtraError
+from deepcollapse.errors import InvalidInputError
+from deepcollapse.optional import optional_module
 
 __all__ = ["query"]
 
@@ -20,15 +20,9 @@ def query(table: pa.Table, sql: str) -> pa.Table:
         InvalidInputError: SQL that is none, or names what is not there.
         MissingExtraError: neither library is installed.
     """
-    for name, answer in {"duckdb": _by_duckdb, "polars": _by_polars}.items():
-        try:
-            library = import_module(name)
-        except ImportError:
-            continue
-        return _apart(answer(library, table, sql))
-    raise MissingExtraError(
-        "query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse[query]"
-    )
+    library = optional_module("duckdb", "polars", extra="query")
+    answer = {"duckdb": _by_duckdb, "polars": _by_polars}[library.__name__]
+    return _apart(answer(library, table, sql))
 
 
 def _by_duckdb(duckdb: Any, table: pa.Table, sql: str) -> pa.Table:

@@ -8,7 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.sweep.launcher import Job, Losses, WorkersLostError, optional_module
+from deepcollapse.optional import optional_module
+from deepcollapse.sweep.launcher import Job, Losses, WorkersLostError
 from deepcollapse.sweep.threads import cores, expect_counts, thread_environment, thread_share
 from deepcollapse.sweep.worker import WorkReport
 

@@ -4,17 +4,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from deepcollapse.errors import DeepcollapseError, InvalidInputError, MissingExtraError
+from deepcollapse.errors import DeepcollapseError, InvalidInputError
 from deepcollapse.store import Status, Store
 from deepcollapse.sweep.plan import Plan
 from deepcollapse.sweep.stopping import interruptible
 from deepcollapse.sweep.worker import DEATHS, LEASE, WorkReport, work
 
-__all__ = ["Job", "Launcher", "Losses", "WorkersLostError", "launch", "optional_module"]
+__all__ = ["Job", "Launcher", "Losses", "WorkersLostError", "launch"]
 
 _LOOK = 0.5  # seconds between looks at how far the store is
 
@@ -156,23 +155,6 @@ def launch(
     with interruptible(), watched:
         launcher.run(Job(store=store.path.absolute(), plan=plan.name, lease=lease, forgiven=forgiven))
     return store.status(plan.name)
-
-
-def optional_module(name: str, *, extra: str) -> Any:
-    """A module that an extra brings.
-
-    Raises:
-        MissingExtraError: it is not installed.
-
-    >>> optional_module("math", extra="none").pi
-    3.14
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{extra}: expected {name} to be installed, but found none; run: pip install deepcollapse[{extra}]"
-        ) from error
 
 
 @contextmanager

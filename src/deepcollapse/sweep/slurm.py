@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.sweep.launcher import Job, Losses, optional_module
+from deepcollapse.optional import optional_module
+from deepcollapse.sweep.launcher import Job, Losses
 from deepcollapse.sweep.threads import expect_counts, inherited, thread_environment
 from deepcollapse.sweep.worker import WorkReport
 

@@ -5,16 +5,16 @@ from typing import Any
 
 from deepcollapse.errors import MissingExtraError
 
-__all__ = ["foreign_class", "foreign_module"]
+__all__ = ["optional_class", "optional_module"]
 
 
-def foreign_module(*names: str, extra: str) -> Any:
+def optional_module(*names: str, extra: str) -> Any:
     """The first of these modules that is installed.
 
     Raises:
         MissingExtraError: none is; the message names the extra that brings one.
 
-    >>> foreign_module("no_such_module", "math", extra="none").pi
+    >>> optional_module("no_such_module", "math", extra="none").pi
     3.14
     """
     missing: ImportError | None = None
@@ -29,13 +29,13 @@ def foreign_module(*names: str, extra: str) -> Any:
     ) from missing
 
 
-def foreign_class(name: str, *modules: str, extra: str) -> Any:
+def optional_class(name: str, *modules: str, extra: str) -> Any:
     """A class to derive from, of the first of these modules that is installed.
 
     Where none is, a class whose construction raises, so that the module with the derived class can still be imported.
     """
     try:
-        return getattr(foreign_module(*modules, extra=extra), name)
+        return getattr(optional_module(*modules, extra=extra), name)
     except MissingExtraError as error:
         message = str(error)
 
