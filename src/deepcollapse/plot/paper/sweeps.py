@@ -18,6 +18,13 @@ __all__ = ["decay_figure", "width_figure"]
 _COLUMNS = 4  # rank panels in a row
 _ROW = 1.75  # inches
 _MARGINS = 1.5  # inches beside the rank panels
+_ABOVE = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1.0, 1.02),
+    "borderpad": 0.0,
+    "borderaxespad": 0.0,
+    "labelspacing": 0.3,
+}
 
 
 @styled
@@ -65,7 +72,7 @@ def decay_figure(curves: Sequence[Curve], *, remarks: Sequence[str] = ()) -> Fig
     for axes in (rates, losses):
         two_axis(axes, places)
     if len(curves) > 1:
-        rates.legend(loc="lower right", bbox_to_anchor=(1.0, 1.02), borderpad=0.0, handlelength=2.6)
+        rates.legend(**_ABOVE, handlelength=2.6)
     _ranks(bars, curves, name=power_of_two, x_label="decay λ")
     left_out = sum(curve.without_bound for curve in curves)
     beyond = f"{left_out} endpoints at decays where DNC does not exist have no ratio." if left_out else ""
@@ -92,10 +99,10 @@ def _relative_losses(axes: Axes, curves: Sequence[Curve]) -> None:
             markeredgewidth=0.8,
             label="converged runs" if index == 0 else "_",
         )
-    axes.legend(loc="best", borderaxespad=0.5, handlelength=2.0)
+    axes.legend(**_ABOVE, handlelength=2.0)
     axes.set_xlabel("decay λ")
     axes.set_ylabel("loss / loss of DNC")
-    axes.set_title("Loss at the ends")
+    axes.set_title("Losses")
 
 
 def _layout(curves: Sequence[Curve], *, tops: int) -> tuple[Figure, list[Axes], list[Axes]]:
