@@ -167,6 +167,20 @@ class TestGenerated:
         assert r"| [T1](#claim-t1) | a \| b | **reproduced** |" in found
         assert "reasons" not in found
 
+    def test_a_figure_has_its_caption(self, tmp_path: Path):
+        from results_ledger import markdown
+
+        figures = tmp_path / "figures"
+        figures.mkdir()
+        for stem in ("figure-6", "figure-6b", "other"):
+            (figures / f"{stem}.png").touch()
+        (figures / "captions.md").write_text("**Figure 6.** Losses.\n\n**Figure 6b.** Networks.\n", encoding="utf-8")
+        (tmp_path / "ledger.json").write_text(json.dumps({"size": "quick", "plan": "p", "claims": []}))
+        found = markdown(tmp_path)
+        for stem, caption in (("figure-6", "**Figure 6.** Losses."), ("figure-6b", "**Figure 6b.** Networks.")):
+            assert f"results/figures/{stem}.png\n:alt: {stem.replace('-', ' ')}\n\n{caption}\n" in found
+        assert "results/figures/other.png\n:alt: other\n\nother\n" in found
+
     def test_docstrings_become_text(self):
         from docstrings import as_rst
 

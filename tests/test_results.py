@@ -12,4 +12,4 @@ def test_the_table_of_networks_is_that_of_the_summaries():
     assert summaries
     script = [sys.executable, str(ROOT / "examples/networks_table.py"), *map(str, summaries)]
     table = subprocess.run(script, check=True, capture_output=True, text=True).stdout
-    assert table in (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    assert table in (ROOT / "docs/results/networks.md").read_text(encoding="utf-8")

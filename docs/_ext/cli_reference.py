@@ -9,6 +9,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from deepcollapse.cli.app import app as commands
+from deepcollapse.cli.app import described
 
 __all__ = ["CliReference", "command_names", "markdown", "setup"]
 
@@ -26,9 +27,9 @@ def command_names() -> list[str]:
 
 def markdown(name: str, *, level: int) -> str:
     """Usage, description, arguments and options of one command, from its signature and docstring."""
-    text = commands[name].generate_docs(
-        output_format="markdown", heading_level=level, usage_name=f"deepcollapse {name}"
-    )
+    command = described(name)
+    usage_name = "deepcollapse" if command.usage else f"deepcollapse {name}"  # a usage of our own has the name in it
+    text = command.generate_docs(output_format="markdown", heading_level=level, usage_name=usage_name)
     text = _NEGATIVE.sub(r"`\1`", text).replace(_UNSET, "")
     return _MANY.sub(r"\1,...", _SINGLE.sub(r"*[default: \1]*", text))
 

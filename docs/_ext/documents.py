@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from deepcollapse.cli.app import run
 from deepcollapse.experiments import run_spec
+from deepcollapse.plot.paper import PaperFigure, SkippedFigure
 from deepcollapse.store import Outcome, Store
 
 __all__ = ["COMMANDS", "document", "rows"]
@@ -21,7 +23,8 @@ __all__ = ["COMMANDS", "document", "rows"]
 _MODEL = ("--classes", "4", "--layers", "2")
 _TOY = ("--classes", "3", "--layers", "2", "--width", "6", "--decay", "0.02")
 _PLAN = 'name = "toy"\nkind = "theory"\n[run]\nlayers = 2\n[grid]\nclasses = [3, 4]\n'
-_TRAINED = Path(__file__).parents[1] / "results" / "networks" / "mnist-mlp-small.json"
+_RESULTS = Path(__file__).parents[1] / "results"
+_KEPT = {"train": _RESULTS / "networks" / "mnist-mlp-small.json", "reproduce": _RESULTS / "ledger.json"}
 
 COMMANDS = {
     "theory": ("theory", *_MODEL, "--rigorous"),
@@ -40,8 +43,16 @@ COMMANDS = {
     "compact": ("compact", "store"),
     "query": ("query", "store", "SELECT structure, loss FROM runs"),
     "gc": ("gc", "store", "--dry-run"),
+    "reproduce": (),
+    "report": ("report", "store", "--out", "page"),
+    "figures": (),
+    "demo": (),
 }
-"""Arguments that give a document with all of its keys; ``train`` is read from the results that are kept."""
+"""Arguments that give a document with all of its keys.
+
+``train`` and ``reproduce`` are read from the results that are kept; ``figures`` and ``demo``, which would take minutes,
+are made up.
+"""
 
 _KEYED_BY_DATA = {
     *("ranks", "structures", "distances", "numbers", "hypotheses", "crossing_depth", "networks", "stability"),
@@ -52,8 +63,12 @@ _KEYED_BY_DATA = {
 @cache
 def document(command: str) -> Mapping[str, Any]:
     """The document of a command on something small."""
-    if command == "train":
-        return json.loads(_TRAINED.read_text(encoding="utf-8"))
+    if command in _KEPT:
+        return json.loads(_KEPT[command].read_text(encoding="utf-8"))
+    if command == "figures":
+        return _figures()
+    if command == "demo":
+        return {"theory": {}, "ensemble": {}, "digits": {}, "report": "build/demo/index.html"}
     if command == "query" and not any(map(find_spec, ("duckdb", "polars"))):
         return {"columns": ["structure", "loss"], "rows": [{"structure": "dnc", "loss": 0.5}]}
     printed = io.StringIO()
@@ -98,6 +113,13 @@ def _type(value: object) -> str:
         return f"array of {' or '.join(inner)}" if inner else "array"
     names = {int: "integer", float: "number", str: "string", type(None): "null"}
     return names[type(value)]
+
+
+def _figures() -> Mapping[str, Any]:
+    """One figure that was drawn, one that was not."""
+    drawn = PaperFigure(number="1", caption="", plan="", parts=("E1",), runs=("0",), figure=Figure())
+    skipped = SkippedFigure(number="2", parts=("E2",), reason="")
+    return {"figures": [{**drawn.as_json(), "files": ["figure-1.pdf"]}], "skipped": [skipped.as_json()]}
 
 
 def _prepare(folder: Path) -> None:

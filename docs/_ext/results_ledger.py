@@ -1,6 +1,7 @@
 """The page of results: verdicts and figures of the last reproduction that was committed, in the place of a marker."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,15 @@ from sphinx.application import Sphinx
 __all__ = ["MARKER", "markdown", "setup"]
 
 MARKER = "<!-- ledger -->"
+
+_TOLD = {
+    "Setting": "setting",
+    "Setting here": "our_setting",
+    "The paper": "paper",
+    "Found here": "ours",
+    "Conditions, reasons": "reason",
+}
+_CAPTION = re.compile(r"\*\*Figure (\w+)\.\*\* ")
 
 _MISSING = """\
 No reproduction has been committed yet. This command makes one, and the documentation built after it shows it:
@@ -37,15 +47,23 @@ def _lines(ledger: Mapping[str, Any], folder: Path) -> Iterator[str]:
     yield ""
     for one in claims:
         yield f"(claim-{one['id'].lower()})=\n\n## {one['id']}: {_cell(one['title'])}\n"
-        told = {"Setting": "setting", "The paper": "paper", "Found here": "ours", "Conditions, reasons": "reason"}
-        rows = [f"{name}\n: {_cell(one[key])}\n" for name, key in told.items() if one[key]]
+        rows = [f"{name}\n: {_cell(one[key])}\n" for name, key in _TOLD.items() if one.get(key)]
         yield f"**{one['verdict']}**, from {len(one['runs'])} runs.\n\n" + "\n".join(rows)
     figures = sorted(path for path in folder.rglob("*.png") if "networks" not in path.relative_to(folder).parts)
     if figures:
         yield "## Figures\n"
     for path in figures:
         name = path.stem.replace("-", " ").replace("_", " ")
-        yield f"```{{figure}} results/{path.relative_to(folder).as_posix()}\n:alt: {name}\n\n{name}\n```\n"
+        caption = _captions(path.parent).get(path.stem, name)
+        yield f"```{{figure}} results/{path.relative_to(folder).as_posix()}\n:alt: {name}\n\n{caption}\n```\n"
+
+
+def _captions(folder: Path) -> dict[str, str]:
+    """Paragraphs of ``captions.md`` by the name of the file they belong to: "**Figure 6b.** ..." to "figure-6b"."""
+    file = folder / "captions.md"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    paragraphs = [paragraph.strip() for paragraph in text.split("\n\n")]
+    return {f"figure-{found[1]}": paragraph for paragraph in paragraphs if (found := _CAPTION.match(paragraph))}
 
 
 def _cell(text: str) -> str:
@@ -56,6 +74,7 @@ def _filled(app: Sphinx, docname: str, source: list[str]) -> None:
     if MARKER in source[0]:
         folder = Path(app.srcdir) / "results"
         app.env.note_dependency(str(folder / "ledger.json"))
+        app.env.note_dependency(str(folder / "figures" / "captions.md"))
         source[0] = source[0].replace(MARKER, markdown(folder))
 
 

@@ -4,11 +4,13 @@ Every class also derives from the built-in exception a caller would expect, so `
 """
 
 __all__ = [
+    "BusyError",
     "CompilerError",
     "ConvergenceError",
     "DeepcollapseError",
     "DownloadError",
     "InvalidInputError",
+    "MissingDataError",
     "MissingExtraError",
     "TooLargeError",
     "UndefinedError",
@@ -21,6 +23,10 @@ class DeepcollapseError(Exception):
 
 class InvalidInputError(DeepcollapseError, ValueError):
     """An argument is outside what the function is defined for."""
+
+
+class BusyError(InvalidInputError):
+    """A folder is in use by another process; wait for it, or name another folder."""
 
 
 class UndefinedError(DeepcollapseError, ArithmeticError):
@@ -37,6 +43,10 @@ class CompilerError(DeepcollapseError, RuntimeError):
 
 class DownloadError(DeepcollapseError, OSError):
     """A file could not be fetched; the message names it and the folder where it is expected."""
+
+
+class MissingDataError(InvalidInputError):
+    """Files of a data set are not where they are looked for; the message names them and the folder."""
 
 
 class MissingExtraError(DeepcollapseError, ImportError):

@@ -18,6 +18,10 @@ def factory(shape: tuple[int, ...], *, width: int, generator: torch.Generator, b
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], width, bias=bias))
 
 
+def from_torchs_numbers(shape: tuple[int, ...], *, width: int, generator: torch.Generator) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], width))
+
+
 def no_module(shape: tuple[int, ...], **_: object) -> int:
     return len(shape)
 

@@ -10,6 +10,7 @@ import pytest
 from deepcollapse.errors import DownloadError, InvalidInputError, MissingExtraError
 from deepcollapse.experiments.image_data import ImageData
 from deepcollapse.networks import long_tail, mnist_sample
+from networks.test_data_folder import write
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,20 @@ def test_a_download_that_fails_names_what_to_put_where(tmp_path: Path, monkeypat
     monkeypatch.setattr("deepcollapse.experiments.image_data.download", refuse)
     with pytest.raises(DownloadError, match="no mirror"):
         ImageData(source="mnist", path=tmp_path, download=True).split()
+
+
+def test_what_is_there_is_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = []
+
+    def fetch(name: str, path: Path, **_: object) -> None:
+        found.append(name)
+        write(path, "mnist", "gz")
+
+    monkeypatch.setattr("deepcollapse.experiments.image_data.download", fetch)
+    data = ImageData(source="mnist", path=tmp_path, download=True)
+    first, second = data.split(), data.split()
+    assert found == ["mnist"]
+    np.testing.assert_array_equal(first.train.images, second.train.images)
 
 
 def test_the_sample_of_mnist():

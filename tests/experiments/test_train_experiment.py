@@ -61,20 +61,36 @@ def test_json_has_the_keys_of_the_contract(result: TrainResult):
 
 def test_the_verdict_is_that_of_the_last_look(result: TrainResult):
     last = result.training.trajectory
-    assert result.objective == result.verdict.objective == last.objective[-1]
+    assert result.objective == result.comparison.verdict.objective == last.objective[-1]
     assert result.train_error == last.train_error[-1]
-    np.testing.assert_array_equal(result.verdict.singular_values, last.singular_values[-1])
+    np.testing.assert_array_equal(result.comparison.verdict.singular_values, last.singular_values[-1])
 
 
 def test_the_bound_is_that_of_the_paper_at_any_size(result: TrainResult):
-    assert result.verdict.dnc_bound == pytest.approx(0.242197705457, abs=5e-13)
-    assert result.verdict.best_structure_loss == min(known.loss for known in structures(result.problem))
-    assert result.verdict.below_bound == (result.verdict.objective < result.verdict.dnc_bound)
+    assert result.comparison.verdict.dnc_bound == pytest.approx(0.242197705457, abs=5e-13)
+    found, verdict = result.comparison, result.comparison.verdict
+    assert verdict.best_structure_loss == min(known.loss for known in structures(found.problem))
+    assert verdict.below_bound == (verdict.objective < verdict.dnc_bound)
+
+
+def test_the_best_point_known_may_have_no_name(result: TrainResult):
+    document = result.as_json()
+    assert document["best_structure"] == "unnamed-rank-3"  # found by search, in the atlas
+    assert document["best_structure_loss"] < result.comparison.verdict.best_structure_loss
+
+
+def test_looks_hold_the_head_against_the_theory(result: TrainResult):
+    first, last = result.looks[0], result.looks[-1]
+    document = result.as_json()
+    for name in ("rank", "dnc_bound", "best_structure_loss", "feature_model_objective"):
+        assert last[name] == document[name]
+    assert first["dnc_bound"] == last["dnc_bound"]
+    assert first["feature_model_objective"] == result.training.trajectory.objective[0]
 
 
 def test_training_descends_and_learns(result: TrainResult):
     assert result.training.trajectory.objective[0] > 2.0
-    assert result.verdict.objective < 0.8 * result.training.trajectory.objective[0]
+    assert result.comparison.verdict.objective < 0.8 * result.training.trajectory.objective[0]
     assert result.train_error < 0.5
     assert result.test_accuracy > 0.5
 
@@ -104,7 +120,7 @@ def test_polishing_goes_down_to_a_critical_point(result: TrainResult):
     assert end.converged
     assert end.start_loss == pytest.approx(result.objective, rel=1e-12)
     assert end.loss < end.start_loss
-    assert end.loss == regularised_loss(end.factors, result.problem)
+    assert end.loss == regularised_loss(end.factors, result.comparison.problem)
 
 
 def test_the_folder_holds_the_run(result: TrainResult, folder: Path):
@@ -114,7 +130,7 @@ def test_the_folder_holds_the_run(result: TrainResult, folder: Path):
     looks = [json.loads(line) for line in (folder / "looks.jsonl").read_text().splitlines()]
     assert looks == document["looks"]
     arrays = load_file(folder / "arrays.safetensors")
-    np.testing.assert_array_equal(arrays["logits"], result.verdict.logits)
+    np.testing.assert_array_equal(arrays["logits"], result.comparison.verdict.logits)
     np.testing.assert_array_equal(arrays["trajectory/objective"], result.training.trajectory.objective)
     assert arrays["weights/3"].shape == (10, 16)
     assert arrays["class_means/backbone.1"].shape == (10, 32)
@@ -166,7 +182,7 @@ def test_the_seed_decides_and_nothing_else():
     torch.manual_seed(99)
     again, other = short(*brief), short("seed=1", *brief)
     np.testing.assert_array_equal(again.training.trajectory.objective, first.training.trajectory.objective)
-    assert other.verdict.objective != first.verdict.objective
+    assert other.comparison.verdict.objective != first.comparison.verdict.objective
 
 
 def test_float64_starts_at_the_same_network(result: TrainResult):
@@ -185,19 +201,19 @@ def test_a_relu_head_runs_too():
         "descent.looks=2",
         "analysis.polish=false",
     )
-    assert found.problem.activation == "relu"
+    assert found.comparison.problem.activation == "relu"
     assert [layer.name for layer in found.measurement.layers][-1] == "head.linear.1"
 
 
 def test_standard_decay_is_compared_with_the_model_it_is_balanced_in():
     found = short("decay={kind='standard', weights=2e-3}", "descent.steps_max=600", "analysis.layers=false")
-    assert found.bound == "balanced estimate"
+    assert found.comparison.bound == "balanced estimate"
     factors = found.network.factors(digits_rows(20))
     sizes = [float(np.square(factor).sum()) for factor in factors[:2]]
-    assert found.problem.decay[0] == pytest.approx(2e-3 * sizes[1] / sizes[0], rel=1e-12)
+    assert found.comparison.problem.decay[0] == pytest.approx(2e-3 * sizes[1] / sizes[0], rel=1e-12)
     weights = [weight.detach() for weight in found.network.head.weights]
     labels = np.repeat(np.arange(10), 20)
-    by_hand = measure_head(factors[0].T, labels, weights, decay=found.problem.decay)
+    by_hand = measure_head(factors[0].T, labels, weights, decay=found.comparison.problem.decay)
     assert found.as_json()["feature_model_objective"] == pytest.approx(by_hand.objective, rel=1e-12)
     norms = sum(float(p.detach().double().square().sum()) for p in found.network.parameters())
     head = sum(float(np.square(f).sum()) for f in factors[1:])
@@ -214,10 +230,55 @@ def digits_rows(per_class: int) -> np.ndarray:
 def test_a_collapsed_run_has_no_bound_and_says_so():
     found = short("decay={kind='standard', weights=0.5}", "descent.steps_max=400")
     document = found.as_json()
-    assert found.verdict is None
+    assert found.comparison.verdict is None
     assert (document["dnc_bound"], document["rank"], document["structure"]) == (None, None, None)
     assert document["undefined"]
     json.dumps(document, allow_nan=False)
+
+
+def test_a_run_that_stalled_is_no_result():
+    found = short("decay.weights=1e-9", "descent.rate=1e-9", "decay.features=1e-9", "descent.momentum=0")
+    document = found.as_json()
+    assert document["outcome"] == "stalled"
+    assert document["undefined"].startswith("the run stalled: training error")
+    assert [document[name] for name in ("below_bound", "kind", "sentence", "structure", "polished")] == [None] * 5
+    assert document["dnc_bound"] > 0
+    assert document["rank"]
+
+
+def test_classes_of_different_size_have_no_bound():
+    found = short("data.imbalance=4", "descent.steps_max=60", "analysis.polish=false")
+    document = found.as_json()
+    assert (document["bound"], document["below_bound"]) == ("simplex, no bound", None)
+    assert document["undefined"].startswith("samples: expected classes of one size")
+    assert document["dnc_bound"] > 0
+
+
+def test_what_is_too_large_to_polish_keeps_the_rest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr("deepcollapse.networks.polishing.LARGEST_POLISHED", 10)
+    found = short("descent.steps_max=60", folder=tmp_path)
+    assert found.polished is None
+    assert found.unpolished.startswith("factors: expected at most 10 numbers to descend in")
+    assert json.loads((tmp_path / "summary.json").read_text())["unpolished"] == found.unpolished
+
+
+def test_the_rest_is_kept_before_polishing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    module = sys.modules["deepcollapse.experiments.train_experiment"]  # the package has a function of the same name
+    monkeypatch.setattr(module, "polish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        short("descent.steps_max=60", folder=tmp_path)
+    assert json.loads((tmp_path / "summary.json").read_text())["steps"] == 60
+
+
+def test_a_run_goes_on_under_another_name(tmp_path: Path):
+    whole = short("descent.steps_max=60", folder=tmp_path)
+    calls: list = []
+    again = short("descent.steps_max=60", "name=other", folder=tmp_path, progress=lambda *call: calls.append(call))
+    assert calls == []
+    assert again.objective == whole.objective
 
 
 def test_a_head_too_narrow_to_collapse_has_no_bound_and_keeps_the_rest():
@@ -225,7 +286,7 @@ def test_a_head_too_narrow_to_collapse_has_no_bound_and_keeps_the_rest():
     document = json.loads(json.dumps(found.as_json(), allow_nan=False))
     assert (document["dnc_bound"], document["below_bound"]) == (None, None)
     assert document["undefined"].startswith("width: expected features of at least 9 dimensions")
-    assert (document["best_structure"], document["rank"]["scale_free"] <= 8) == ("T5", True)
+    assert (document["best_structure"], document["rank"]["scale_free"] <= 8) == ("unnamed-rank-3", True)
     assert found.polished is not None
     assert found.polished.verdict.dnc_bound is None
 
@@ -233,7 +294,7 @@ def test_a_head_too_narrow_to_collapse_has_no_bound_and_keeps_the_rest():
 def test_progress_reaches_the_horizon():
     calls: list = []
     short("descent.steps_max=60", progress=lambda *call: calls.append(call))
-    assert calls == [(49, 60), (60, 60)]
+    assert calls == [(200 * 49, 200 * 60), (200 * 60, 200 * 60)]  # images
 
 
 @pytest.mark.parametrize(
@@ -269,15 +330,15 @@ CHILD = """
 import sys
 from pathlib import Path
 from deepcollapse.experiments import train_experiment, train_spec
-train_experiment(train_spec("digits", sys.argv[2:]), folder=Path(sys.argv[1]))
+train_experiment(train_spec("digits", sys.argv[2:]), folder=Path(sys.argv[1]), checkpoint_seconds=0.0)
 """
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_numbers(tmp_path: Path):
-    overrides = [*SHORT, "descent.steps_max=300", "descent.looks=20", "batches.size=64", "analysis.noise=[0.5]"]
+    overrides = [*SHORT, "descent.steps_max=150", "descent.looks=10", "batches.size=64", "analysis.noise=[0.5]"]
     whole = train_experiment(train_spec("digits", overrides), folder=tmp_path / "whole")
     folder, kills = tmp_path / "killed", 0
-    for moment in (3, 12):
+    for moment in (3, 7):
         process = subprocess.Popen([sys.executable, "-c", CHILD, str(folder), *overrides])
         while process.poll() is None and lines(folder / "looks.jsonl") < moment:
             time.sleep(0.005)
@@ -285,6 +346,8 @@ def test_killed_at_any_moment_it_ends_with_the_same_numbers(tmp_path: Path):
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
         process.wait()
+        saved = json.loads((folder / "checkpoints" / "checkpoint.json").read_text())["values"]
+        assert 0 < saved["step"] <= 150
     assert kills >= 1
     resumed = train_experiment(train_spec("digits", overrides), folder=folder)
     assert untimed(resumed.as_json()) == untimed(whole.as_json())
@@ -303,17 +366,17 @@ def untimed(document: dict) -> dict:
 def test_a_small_network_ends_below_the_bound():
     found = short(*WHOLE)
     assert found.train_error == 0.0
-    assert found.verdict.below_bound
-    assert 3 <= found.verdict.ranks.scale_free < 9
+    assert found.comparison.verdict.below_bound
+    assert 3 <= found.comparison.verdict.ranks.scale_free < 9
 
 
 def test_one_layer_collapses_and_stays_above_the_bound():
     found = short("head.layers=1", *WHOLE)
     # collapse is the global minimum of the feature model at L = 1, so no network can be below it
     assert found.train_error == 0.0
-    assert not found.verdict.below_bound
-    assert found.verdict.structure == "simplex"
-    assert (found.verdict.ranks.paper, found.verdict.ranks.scale_free) == (9, 9)
+    assert not found.comparison.verdict.below_bound
+    assert found.comparison.verdict.structure == "simplex"
+    assert (found.comparison.verdict.ranks.paper, found.comparison.verdict.ranks.scale_free) == (9, 9)
     assert found.polished is not None
     assert (found.polished.structure, found.polished.stable) == ("simplex", True)
 
@@ -324,9 +387,9 @@ def test_the_default_ends_below_the_bound(seed: int):
     found = train_experiment(train_spec("digits", [f"seed={seed}"]))
     assert found.training.converged
     assert found.train_error == 0.0
-    assert found.verdict.below_bound
-    assert found.verdict.ranks.scale_free < 9
-    assert found.verdict.ranks.paper == found.verdict.ranks.scale_free
+    assert found.comparison.verdict.below_bound
+    assert found.comparison.verdict.ranks.scale_free < 9
+    assert found.comparison.verdict.ranks.paper == found.comparison.verdict.ranks.scale_free
     # better than chance and than the nearest class mean of the pixels on the same held-out images
     assert found.test_accuracy > nearest_mean_accuracy(100)
     quotients = [layer.metrics.nc1.quotient for layer in found.measurement.layers]

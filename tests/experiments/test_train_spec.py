@@ -189,6 +189,19 @@ def test_a_backbone_returns_features_of_the_width_of_the_head(name: str, found: 
         spec.network((64,), classes=10)
 
 
+def test_the_seed_decides_what_a_factory_draws_from_torchs_own_numbers():
+    overrides = ["backbone={kind='factory', factory='experiments.test_backbones:from_torchs_numbers'}", "head.width=5"]
+    weights = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed + len(weights))
+        before = torch.get_rng_state()
+        network = train_spec("mnist-mlp-small", [*overrides, f"seed={seed}"]).network((1, 6, 6), classes=10)
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append(network.backbone[1].weight)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
 def test_a_device_holds_numbers():
     with pytest.raises(InvalidInputError, match=r"device: expected one that holds float32, but found 'meta'"):
         train_spec("digits", ["device=meta"]).network((64,), classes=10)

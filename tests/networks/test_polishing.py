@@ -262,7 +262,7 @@ def test_bad_arguments(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(InvalidInputError, match="steps_max: expected at least 1, but found 0"):
         polish(factors, problem, steps_max=0)
     with pytest.raises(
-        InvalidInputError, match=r"factors: expected a finite loss to descend from, but found .*rescale"
+        InvalidInputError, match=r"factors: expected logits and norms within float64, but found entries up to .*rescale"
     ):
         polish(tuple(1e200 * factor for factor in factors), problem)
     with pytest.raises(InvalidInputError, match="factors: expected shapes"):

@@ -139,15 +139,39 @@ def test_looks_tell_the_modes_apart():
     before = {key: value.clone() for key, value in network.module().state_dict().items()}
     images, problem = TrainingSet.of(DATA, network), UFM.sizes(network.head, 5)
     network.backbone[-2].p = 0.0
+    seen = evaluated(network, images, decay=UFM, problem=problem)
+    assert all(torch.equal(value, before[key]) for key, value in network.module().state_dict().items())
     training = training_mode_objective(network, images, decay=UFM, problem=problem, batches=Batches())
+    assert abs(seen.objective - training) > 1e-3
     assert training == pytest.approx(written_out(network, UFM)[0], rel=1e-5)
     network.module().load_state_dict(before)
-    seen = evaluated(network, images, decay=UFM, problem=problem)
-    assert abs(seen.objective - training) > 1e-3
-    assert all(torch.equal(value, before[key]) for key, value in network.module().state_dict().items())
     assert all(module.training for module in network.module().modules())
     network.module().eval()
     assert seen.objective == pytest.approx(written_out(network, UFM)[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [None, 5])
+def test_statistics_are_those_of_the_present_weights(size: int | None):
+    network = normalised()
+    norm = next(module for module in network.backbone.modules() if hasattr(module, "running_mean"))
+    norm.register_buffer("other", torch.zeros(()))
+    network.backbone[-2].p = 0.0
+    momentum = norm.momentum
+    entering: list[torch.Tensor] = []
+    hook = norm.register_forward_pre_hook(lambda _, given: entering.append(given[0].clone()))
+    images, problem = TrainingSet.of(DATA, network), UFM.sizes(network.head, 5)
+    training_mode_objective(network, images, decay=UFM, problem=problem, batches=Batches(size=size))
+    hook.remove()
+    assert len(entering) == (1 if size is None else 3)
+    axes = [axis for axis in range(entering[0].ndim) if axis != 1]
+    mean = torch.stack([piece.mean(axes) for piece in entering]).mean(0)
+    variance = torch.stack([piece.var(axes) for piece in entering]).mean(0)
+    torch.testing.assert_close(norm.running_mean, mean)
+    torch.testing.assert_close(norm.running_var, variance)
+    assert norm.momentum == momentum
+    if size is None:  # then both modes are one, but for the variance's N / (N - 1)
+        seen = evaluated(network, images, decay=UFM, problem=problem)
+        assert seen.objective == pytest.approx(written_out(network, UFM)[0], rel=0.02)
 
 
 @pytest.mark.parametrize("batches", [Batches(), Batches(piece=4), Batches(size=5)], ids=repr)

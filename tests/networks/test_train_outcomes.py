@@ -10,8 +10,9 @@ from deepcollapse.errors import ConvergenceError, InvalidInputError, UndefinedEr
 from deepcollapse.networks import Descent, LabelledImages, Network, UfmDecay, deep_head, train
 from deepcollapse.networks.batches import Batches, TrainingSet
 from deepcollapse.networks.decay import Decay, StandardDecay
-from deepcollapse.networks.evaluation import evaluated
+from deepcollapse.networks.evaluation import Evaluation, evaluated
 from deepcollapse.networks.execution import Execution, keep_freed_memory
+from deepcollapse.networks.health import Window, health
 from deepcollapse.networks.schedule import Cosine
 from deepcollapse.networks.speed import BestPeak, flops_per_image, matmul_peak
 from deepcollapse.ufm import Problem, balanced_factors, gaussian_factors, gradient, structure
@@ -291,4 +292,73 @@ def test_an_epoch_that_the_horizon_cuts_short_does_not_count(steps: int):
 def test_a_horizon_within_the_second_epoch_leaves_nothing_to_compare():
     descent = Descent(rate=1e-12, momentum=0.0, steps_max=7, window=6)
     found = train(plain(), DATA, decay=DECAY, descent=descent, batches=Batches(size=4))
-    assert found.explanation == "the horizon of 7 updates came within an epoch; go on to its end"
+    assert found.explanation == "the horizon of 7 updates came within an epoch; let it end one"
+
+
+def window(means: np.ndarray) -> Window:
+    found = Window.of(len(means) * 4, epoch=4, like=torch.zeros((), dtype=torch.float64))
+    for step, value in enumerate(np.repeat(means, 4)):
+        found.add(step, objective=torch.tensor(value), data=torch.tensor(value / 2))
+    return found
+
+
+def seen(errors: float, rank: int) -> Evaluation:
+    logits = np.diag(np.arange(10.0) < rank).astype(float)
+    return Evaluation(
+        factors=(np.eye(10), logits),
+        problem=Problem(classes=10, layers=1),
+        objective=0.5,
+        train_error=errors,
+        logits=logits,
+        largest_logit=3.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("fall", "noise", "errors", "rank", "outcome"),
+    [
+        (0.0, 0.02, 0.16, 2, "stalled"),
+        (0.0, 0.0, 0.16, 2, "stalled"),
+        (0.3, 0.02, 0.16, 2, "not converged"),
+        (0.02, 0.0, 0.16, 2, "not converged"),
+        (0.0, 0.02, 0.16, 10, "not converged"),
+        (0.0, 0.02, 0.005, 2, "not converged"),
+        (0.0, 0.02, 0.0, 4, "not converged"),
+        (0.0, 0.0001, 0.0, 4, "converged"),
+    ],
+)
+def test_plateaus_are_told_under_noise(fall: float, noise: float, errors: float, rank: int, outcome: str):
+    """Of ten classes; means of epochs scatter by a hundredth and more where batches are small."""
+    told = []
+    for seed in range(20):
+        scatter = noise * np.random.default_rng(seed).uniform(-1, 1, 8)
+        found = window(0.5 * (1 - fall * np.linspace(0, 1, 8) + scatter))
+        told.append(health(found, 31, descent=Descent(tolerance=5e-4), classes=10, look=lambda: seen(errors, rank)))
+    assert (
+        sum(one.outcome == outcome for one in told) >= 18
+    )  # of noise alone one in eleven is beyond two standard errors
+    noisy = [one for one in told if "lower the rate" in one.explanation]
+    assert len(noisy) >= 18 if noise > 0.01 and errors < 0.01 else not noisy
+
+
+def test_the_trend_is_that_of_least_squares():
+    means = np.array([0.51, 0.48, 0.5, 0.47, 0.49, 0.45])
+    rise, twice_error = window(means).trend(23)
+    design = np.stack([np.ones(6), np.arange(6)], axis=1)
+    (_, slope), (squares,), *_ = np.linalg.lstsq(design, means, rcond=None)
+    variance = squares / 4 * np.linalg.inv(design.T @ design)[1, 1]
+    assert rise == pytest.approx(6 * slope / means.mean())
+    assert twice_error == pytest.approx(2 * 6 * variance**0.5 / means.mean())
+
+
+def test_frozen_parameters_are_in_no_objective():
+    network, free_one = plain(), plain()
+    first = network.backbone[1].weight.requires_grad_(False)
+    assert all(parameter is not first for parameter in network.parameters())
+    assert flops_per_image(network, torch.zeros(2, *DATA.images.shape[1:], dtype=torch.float64)) > 0
+    start = first.clone()
+    found = train(network, DATA, decay=StandardDecay(0.01), descent=Descent(steps_max=5))
+    assert torch.equal(first, start)
+    whole = train(free_one, DATA, decay=StandardDecay(0.01), descent=Descent(steps_max=5))
+    missing = whole.trajectory.objective[0] - found.trajectory.objective[0]
+    assert missing == pytest.approx(0.005 * float(start.square().sum()), rel=1e-9)

@@ -15,9 +15,10 @@ from deepcollapse.errors import (
     UndefinedError,
 )
 
-__all__ = ["app", "main"]
+__all__ = ["app", "described", "main"]
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
+_HELP = {"--help", "-h"}
 
 app = App(
     name="deepcollapse",
@@ -25,7 +26,7 @@ app = App(
     help="Compute, certify, simulate and measure neural collapse and low-rank bias.",
     suppress_keyboard_interrupt=False,
 )
-for _name, _help in {
+_COMMANDS = {
     "theory": "Every theorem for one model: losses, structures, thresholds, certificates.",
     "spectrum": "The whole Hessian spectrum at a structure, with multiplicities.",
     "landscape": "Search for the true minimisers over logits.",
@@ -35,7 +36,7 @@ for _name, _help in {
     "train": "Train a network with a deep head on images and hold it against the DNC bound.",
     "plan": "What a sweep's plan expands to; nothing is run.",
     "sweep": "Do the runs of a plan in a store, with any number of workers, and go on where they were stopped.",
-    "status": "What of a store is done, running, failed, and how long the rest takes.",
+    "status": "How many runs of a store are done, running or failed, and the time left.",
     "compact": "Gather the rows of all runs of a store in one Parquet table.",
     "query": "Ask the rows of a store in SQL.",
     "gc": "Remove what crashed workers left in a store.",
@@ -43,8 +44,28 @@ for _name, _help in {
     "report": "The page over a store: claims, landscape explorer, sweeps, runs.",
     "figures": "The paper's figures from the runs of a store, as PDF and PNG.",
     "demo": "Run the whole product once and write a report page.",
-}.items():
-    app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help)
+}
+_ARGUMENTS = {
+    "train": "SPEC [ENTRY=VALUE ...]",
+    "plan": "FILE",
+    "sweep": "PLAN --store PATH",
+    "status": "STORE",
+    "compact": "STORE",
+    "query": "STORE SQL",
+    "gc": "STORE",
+    "report": "STORE --out PATH",
+    "figures": "STORE --out PATH",
+}
+for _name, _help in _COMMANDS.items():
+    _usage = f"deepcollapse {_name} {_ARGUMENTS[_name]} [OPTIONS]" if _name in _ARGUMENTS else None
+    app.command(f"deepcollapse.cli.{_name}:{_name}", name=_name, help=_help, usage=_usage)
+
+
+def described(name: str) -> App:
+    """A command with the whole of its docstring for its help, of which the list of commands shows a line."""
+    command = app[name]
+    command.help = None
+    return command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Errors become one line on standard error."""
     try:
+        if arguments and arguments[0] in _COMMANDS and _HELP & set(arguments):
+            described(arguments[0])
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or DONE
         sys.stdout.flush()
         return code

@@ -7,12 +7,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 _WIDE = 160  # columns where the output is not a terminal: numbers must not be cut
 
-__all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar"]
+__all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar", "progress_bars"]
 
 
 def print_json(document: Mapping[str, object]) -> None:
@@ -50,11 +59,41 @@ def number(value: object) -> str:
 @contextmanager
 def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     """A callback (done, all) that moves a progress bar on standard error; silent when that is not a terminal."""
+    with progress_bars() as advance:
+        yield lambda done, total: advance(label, done, total)
+
+
+@contextmanager
+def progress_bars(*, unit: str | None = None) -> Iterator[Callable[[str, float, float | None], None]]:
+    """A callback (label, done, all) that moves the bar of that label, which it starts at the first call.
+
+    Args:
+        unit: of what is counted, to show how many of it are done in a second; None shows no speed.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    speed = () if unit is None else (_Speed(unit),)
+    tasks: dict[str, TaskID] = {}
+    with Progress(*columns, *speed, console=console, disable=not console.is_terminal, transient=True) as bar:
+
+        def advance(label: str, done: float, total: float | None) -> None:
+            if label not in tasks:
+                tasks[label] = bar.add_task(label, total=None)
+            bar.update(tasks[label], completed=done, total=total)
+
+        yield advance
+
+
+class _Speed(ProgressColumn):
+    """How many of a unit are done in a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> str:
+        """Nothing before two calls have told."""
+        return f"{task.speed:.0f} {self.unit}/s" if task.speed else ""
 
 
 def _plain(value: object) -> object:

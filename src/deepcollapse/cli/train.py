@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from deepcollapse.cli.output import print_json, print_lines, progress_bar
+from deepcollapse.cli.output import print_json, print_lines, progress_bars
 from deepcollapse.experiments import train_experiment, train_spec
 from deepcollapse.report import write_run
 
@@ -23,8 +23,14 @@ def train(*spec: str, out: Path | None = None, json: bool = False) -> None:
     name, *overrides = spec or ("",)
     wanted = train_spec(name, overrides)
     folder = out or Path("runs") / Path(name).stem
-    with progress_bar("download") as fetched, progress_bar("training") as advance:
-        result = train_experiment(wanted, folder=folder, progress=advance, downloaded=lambda _, size: fetched(size, 0))
+    with progress_bars(unit="images") as advance:
+        result = train_experiment(
+            wanted,
+            folder=folder,
+            progress=lambda done, total: advance("training, images", done, total),
+            downloaded=lambda name, size: advance(f"downloading {name}, bytes", size, None),
+            polishing=lambda steps, _: advance("polishing, steps", steps, None),
+        )
     document = result.as_json()
     page = write_run(folder, document)
     if json:
@@ -43,15 +49,15 @@ def _summary(found: dict) -> list[str]:
         f"Objective {found['objective']:.6f}; training error {found['train_error']:.4f}; {tested}",
     ]
     lines += [found["sentence"]] if found["sentence"] else []
-    lines += [f"No bound: {found['undefined']}"] if found["undefined"] else []
+    lines += [f"Held against no bound: {found['undefined']}"] if found["undefined"] else []
     if rank:
         lines.append(
             f"Rank of the class-mean logits: {rank['scale_free']} above 1e-3 of the largest, {rank['paper']} above 1e-6"
         )
-    if found["bound"] != "exact" and found["dnc_bound"] is not None:
+    if found["bound"] == "balanced estimate" and found["dnc_bound"] is not None:
         lines.append("Under standard decay the bound is an estimate: of the feature model balanced with this head")
-    if polished := found["polished"]:
-        lines.append(_polished(polished))
+    lines += [_polished(found["polished"])] if found["polished"] else []
+    lines += [f"Not polished: {found['unpolished']}"] if found["unpolished"] else []
     return lines
 
 

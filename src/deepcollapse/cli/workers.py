@@ -20,17 +20,17 @@ class Workers:
     launcher: Literal["serial", "pool", "dask", "slurm"] = "pool"
     "In this process, in processes of this machine, on a Dask cluster, or as jobs of a Slurm cluster."
     workers: Whole = 0
-    "How many; default one for each core, for each worker of the Dask cluster, or one Slurm job."
+    "Number of workers; 0 means one for each core, one for each worker of a Dask address, or one Slurm job."
     threads: Whole | None = None
-    "Of each worker; default its share of the cores."
+    "Threads of each worker; default its share of the cores (Slurm: 1; a Dask address: what its workers have)."
     address: str | None = None
-    "Of a Dask scheduler; without it a cluster is started on this machine."
+    "Address of a Dask scheduler; without it a cluster is started on this machine."
     partition: str | None = None
-    "Of Slurm."
+    "Slurm partition; default the cluster's."
     hours: float | None = None
     "Time limit of a Slurm job, which is queued again when it comes to it; default 24."
     memory: float | None = None
-    "GB of a Slurm job."
+    "Memory of a Slurm job in GB."
 
     def chosen(self) -> Launcher:
         """The launcher; raises InvalidInputError for options that it does not take."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.errors import InvalidInputError, MissingDataError
 from deepcollapse.networks import (
     DATA_SETS,
     LabelledImages,
@@ -61,7 +62,8 @@ class ImageData:
             progress: of a download: called with the file's name and the bytes it has.
 
         Raises:
-            InvalidInputError: files missing or damaged, sizes that do not fit.
+            MissingDataError: files missing.
+            InvalidInputError: files damaged, sizes that do not fit.
             MissingExtraError: a library that the source needs is not installed.
             DownloadError: no mirror gave the files.
         """
@@ -69,15 +71,20 @@ class ImageData:
             found = self._found(progress)
             return normalised(found) if self.normalised else found
         except InvalidInputError as error:
-            raise InvalidInputError(f"data: {error}") from error
+            raise type(error)(f"data: {error}") from error
 
     def _found(self, progress: Callable[[str, int], None] | None) -> Split:
         generator = None if self.draw is None else np.random.default_rng(self.draw)
         if self.source in DATA_SETS:
-            if self.download:
-                download(self.source, self.path, progress=progress)
             sizes = self._sizes(DATA_SETS[self.source] if self.classes is None else len(self.classes))
-            return data_folder(self.path, self.source, per_class=sizes, classes=self.classes, generator=generator)
+            given = partial(data_folder, self.path, self.source, per_class=sizes, classes=self.classes)
+            try:
+                return given(generator=generator)
+            except MissingDataError:
+                if not self.download:
+                    raise
+            download(self.source, self.path, progress=progress)
+            return given(generator=generator)
         images = read_npz(self.path) if self.source == "file" else _SETS[self.source]()
         sizes = self._sizes(len(all_classes(images) if self.classes is None else self.classes))
         return class_split(images, sizes, classes=self.classes, generator=generator)

@@ -2,42 +2,41 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.numpy import save
 
-from deepcollapse.errors import TooLargeError, UndefinedError
+from deepcollapse.errors import TooLargeError
+from deepcollapse.experiments.head_comparison import HeadComparison, compared, expect_bound
 from deepcollapse.experiments.train_folder import SPEC, train_folder, write_json
 from deepcollapse.experiments.train_looks import Looks, accuracy, accuracy_under_noise, measured_layers
 from deepcollapse.experiments.train_spec import TrainSpec
 from deepcollapse.networks import (
     Checkpoints,
-    HeadVerdict,
     Network,
     Polished,
     Split,
     StandardDecay,
     Training,
-    head_verdict,
     polish,
     train,
 )
-from deepcollapse.networks.collapse_width import too_narrow
 from deepcollapse.networks.execution import keep_freed_memory
 from deepcollapse.networks.replacing import replace_file
+from deepcollapse.networks.rest import Progress as Polishing
 from deepcollapse.networks.speed import BestPeak, flops_per_image
 from deepcollapse.observe import Measurement
-from deepcollapse.ufm import Factors, Problem, collapse
 
 __all__ = ["TrainResult", "train_experiment"]
 
 _COUNTED = 8  # images whose operations are counted
-_VERDICT_KEYS = ("dnc_bound", "below_bound", "best_structure", "best_structure_loss", "kind", "sentence", "logits")
-_VERDICT_KEYS += ("structure", "within_class", "imbalance", "weight_imbalance", "factor_singular_values")
+_RESULT_KEYS = ("below_bound", "kind", "sentence", "structure")
+_VERDICT_KEYS = (*_RESULT_KEYS, "dnc_bound", "logits", "within_class", "imbalance", "weight_imbalance")
+_VERDICT_KEYS += ("factor_singular_values",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,9 @@ class TrainResult:
     Attributes:
         spec: what was run.
         network: as it ended.
-        problem: the feature model at the network's sizes and decays; None where there is none to compare with.
-        bound: "exact" under the feature model's decay. Under standard decay "balanced estimate": the bound of the one
-            feature model whose first layer would be balanced with the features (``StandardDecay.balanced_problem``).
+        comparison: its end against the feature model; the objective in it differs from ``objective`` under standard
+            decay.
         objective: what was descended on, in evaluation mode, on all training images.
-        verdict: head and features against collapse and the named structures; its own objective differs from
-            ``objective`` under standard decay. None without a problem.
-        undefined: why there is no bound, and in collapsed runs no verdict at all; None where there is a bound.
         measurement: all metrics at every layer of backbone and head, on the training images.
         training: steps, outcome, speed and trajectory.
         train_error: share of training images classified wrongly.
@@ -64,15 +59,13 @@ class TrainResult:
         noise: accuracy under noise, see ``accuracy_under_noise``.
         looks: what was measured during training, by increasing steps.
         polished: the feature model's critical point that is nearest downhill; None if it was not asked for.
+        unpolished: why there is none although it was asked for.
     """
 
     spec: TrainSpec
     network: Network
-    problem: Problem | None
-    bound: Literal["exact", "balanced estimate"]
+    comparison: HeadComparison
     objective: float
-    verdict: HeadVerdict | None
-    undefined: str | None
     measurement: Measurement
     training: Training
     train_error: float
@@ -80,7 +73,20 @@ class TrainResult:
     matmul_share: float
     noise: dict[str, Any]
     looks: list[dict]
-    polished: Polished | None
+    polished: Polished | None = None
+    unpolished: str | None = None
+
+    @property
+    def reportable(self) -> bool:
+        """Whether the end says anything about minima: not where the run stalled or fell to zero logits."""
+        return self.training.outcome not in ("stalled", "collapsed")
+
+    @property
+    def undefined(self) -> str | None:
+        """Why the run is not held against a bound; None if it is."""
+        if self.reportable:
+            return self.comparison.undefined
+        return f"the run {self.training.outcome}: {self.training.explanation}"
 
     def as_json(self) -> dict[str, Any]:
         """Nested dictionaries, lists and numbers for ``json.dumps``; keys of the verdict are null without one."""
@@ -88,7 +94,7 @@ class TrainResult:
             "spec": self.spec.as_json(),
             "objective": self.objective,
             **self._verdict(),
-            "bound": self.bound,
+            "bound": self.comparison.bound,
             "undefined": self.undefined,
             "nc1": self._classifier_nc1(),
             "layers": self.measurement.as_json()["layers"],
@@ -99,20 +105,34 @@ class TrainResult:
             "matmul_share": self.matmul_share,
             "looks": self.looks,
             "polished": None if self.polished is None else self.polished.as_json(),
+            "unpolished": self.unpolished,
         }
 
     def _verdict(self) -> dict[str, Any]:
-        found = {} if self.verdict is None else self.verdict.as_json()
+        verdict, best, problem = self.comparison.verdict, self.comparison.best, self.comparison.problem
+        found = {} if verdict is None else verdict.as_json()
         own = {name: found.get(name) for name in _VERDICT_KEYS}
+        if not self.reportable:
+            own |= dict.fromkeys(_RESULT_KEYS)
+        own["best_structure"], own["best_structure_loss"] = (best.name, best.loss) if best else (None, None)
         own["rank"] = found.get("ranks")
         own["feature_model_objective"] = found.get("objective")
         own["singular_values"] = self.training.trajectory.singular_values[-1].tolist()
-        return own | {"problem": None if self.problem is None else asdict(self.problem)}
+        return own | {"problem": None if problem is None else asdict(problem)}
 
     def _classifier_nc1(self) -> object:
         """Of what enters the last layer; None where the class means are equal."""
         found = [layer.metrics for layer in self.measurement.layers if layer.name.endswith(" (input)")]
         return found[-1].as_json()["nc1"] if found and found[-1] else None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Trajectory, class-mean logits and their singular values at the end, and where they were polished to."""
+        arrays = {f"trajectory/{name}": np.array(v) for name, v in self.training.trajectory.as_json().items()}
+        verdicts = {"": self.comparison.verdict, "polished/": self.polished and self.polished.verdict}
+        for name, verdict in verdicts.items():
+            if verdict:
+                arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
+        return arrays
 
     def save(self, folder: Path) -> None:
         """Write ``summary.json`` and ``arrays.safetensors``; an older file stays until the new one is whole."""
@@ -122,10 +142,7 @@ class TrainResult:
         }
         for layer in self.measurement.layers:
             arrays[f"class_means/{layer.name}"] = layer.moments.means
-        arrays |= {f"trajectory/{name}": np.array(v) for name, v in self.training.trajectory.as_json().items()}
-        for name, verdict in (("", self.verdict), ("polished/", self.polished and self.polished.verdict)):
-            if verdict:
-                arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
+        arrays |= self.arrays()
         content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
         replace_file(folder / "arrays.safetensors", content)
         write_json(folder / "summary.json", self.as_json())
@@ -135,8 +152,10 @@ def train_experiment(
     spec: TrainSpec,
     *,
     folder: Path | None = None,
+    checkpoint_seconds: float = 60.0,
     progress: Callable[[int, int], None] | None = None,
     downloaded: Callable[[str, int], None] | None = None,
+    polishing: Polishing | None = None,
 ) -> TrainResult:
     """Train a network and hold what it ends at against deep neural collapse.
 
@@ -147,8 +166,10 @@ def train_experiment(
         folder: of this run alone, made if missing: ``spec.json``, ``looks.jsonl``, ``checkpoints/``, and at the end
             ``summary.json`` and ``arrays.safetensors``. A run that was stopped at any moment goes on from its last
             checkpoint, on a CPU to the same numbers. None keeps nothing.
-        progress: of training: called with the updates done and the horizon.
+        checkpoint_seconds: between checkpoints, at least.
+        progress: of training: called with the images seen and those at the horizon.
         downloaded: of a download: called with the file's name and the bytes it has.
+        polishing: of the polishing: called with its steps done and the relative gradient norm.
 
     Raises:
         InvalidInputError: images missing or damaged, sizes that do not fit, or a folder of another run, or one in which
@@ -160,26 +181,36 @@ def train_experiment(
     """
     keep_freed_memory()
     with train_folder(folder, spec.as_json()) if folder else nullcontext(), _within_memory():
-        return _run(spec, folder, progress=progress, downloaded=downloaded)
+        return _run(
+            spec,
+            folder,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=progress,
+            downloaded=downloaded,
+            polishing=polishing,
+        )
 
 
 def _run(
     spec: TrainSpec,
     folder: Path | None,
     *,
+    checkpoint_seconds: float,
     progress: Callable[[int, int], None] | None,
     downloaded: Callable[[str, int], None] | None,
+    polishing: Polishing | None,
 ) -> TrainResult:
     data = spec.data.split(progress=downloaded)
     network = spec.network(data.train.images.shape[1:], classes=data.train.classes)
     if not isinstance(spec.decay, StandardDecay):
-        _expect_bound(spec.decay.problem(network.head, data.train.class_counts))
+        expect_bound(spec.decay.problem(network.head, data.train.class_counts))
     if folder:
         write_json(folder / SPEC, spec.as_json())
-    looks = Looks(data, spec.analysis, spec.seed, folder / "looks.jsonl" if folder else None)
+    looks = Looks(data, spec, folder / "looks.jsonl" if folder else None)
     weight = network.head.weights[0]
-    peak = BestPeak(dtype=weight.dtype, device=weight.device)
+    peak = BestPeak(dtype=torch.bfloat16 if spec.execution.autocast else weight.dtype, device=weight.device)
     peak.measure()
+    images = spec.batches.size or len(data.train.labels)
 
     def look(step: int, seen: Network) -> None:
         looks(step, seen)
@@ -192,13 +223,17 @@ def _run(
         descent=spec.descent,
         batches=spec.batches,
         execution=spec.execution,
-        checkpoints=Checkpoints(folder=folder / "checkpoints") if folder else None,
+        checkpoints=Checkpoints(folder=folder / "checkpoints", seconds=checkpoint_seconds) if folder else None,
         look=look,
-        progress=progress,
+        progress=None if progress is None else lambda done, total: progress(done * images, total * images),
     )
     result = _result(spec, network, data, training=training, looks=looks, peak=peak.measure(at_once=True))
     if folder:
         result.save(folder)
+    if spec.analysis.polish:  # may take long, and what is there by now is not to be lost
+        result = _polished(result, progress=polishing)
+        if folder:
+            result.save(folder)
     return result
 
 
@@ -219,18 +254,13 @@ def _within_memory() -> Iterator[None]:
 def _result(
     spec: TrainSpec, network: Network, data: Split, *, training: Training, looks: Looks, peak: float
 ) -> TrainResult:
-    factors = network.factors(data.train.images)
-    problem, undefined = _compared(spec, network, factors, samples=data.train.class_counts)
-    verdict = head_verdict(factors, problem) if problem else None
     steps = set(training.trajectory.steps.tolist())
+    factors = network.factors(data.train.images)
     return TrainResult(
         spec=spec,
         network=network,
-        problem=problem,
-        bound="balanced estimate" if isinstance(spec.decay, StandardDecay) else "exact",
+        comparison=compared(network, factors, decay=spec.decay, samples=data.train.class_counts),
         objective=float(training.trajectory.objective[-1]),
-        verdict=verdict,
-        undefined=verdict.undefined if verdict else undefined,
         measurement=measured_layers(network, data.train),
         training=training,
         train_error=float(training.trajectory.train_error[-1]),
@@ -238,33 +268,23 @@ def _result(
         matmul_share=_flops_per_second(network, data, training) / peak,
         noise=accuracy_under_noise(network, data, analysis=spec.analysis, seed=spec.seed),
         looks=[looks.rows[step] for step in sorted(steps & looks.rows.keys())],
-        polished=polish(factors, problem) if problem and spec.analysis.polish else None,
     )
 
 
-def _compared(
-    spec: TrainSpec, network: Network, factors: Factors, *, samples: tuple[int, ...]
-) -> tuple[Problem | None, str | None]:
-    """The feature model that the endpoint is compared with, or why there is none."""
-    if not isinstance(spec.decay, StandardDecay):
-        return spec.decay.problem(network.head, samples), None
+def _polished(result: TrainResult, *, progress: Polishing | None) -> TrainResult:
+    """With the critical point nearby; one that is too large to search for is no reason to lose the rest."""
+    found = result.comparison
+    if found.problem is None or not result.reportable:
+        return result
     try:
-        problem = spec.decay.balanced_problem(network.head, factors, samples=samples)
-        _expect_bound(problem)
-    except UndefinedError as error:
-        return None, str(error)
-    return problem, None
-
-
-def _expect_bound(problem: Problem) -> None:
-    """Raise UndefinedError where the head is wide enough to collapse, but collapse does not exist at its decays."""
-    if not too_narrow(problem):
-        collapse(problem.replace(activation="linear"))
+        return replace(result, polished=polish(found.factors, found.problem, progress=progress))
+    except TooLargeError as error:
+        return replace(result, unpolished=str(error))
 
 
 def _flops_per_second(network: Network, data: Split, training: Training) -> float:
-    images = training.epochs * len(data.train.labels) / (training.seconds - training.look_seconds)
-    return images * flops_per_image(network, network.tensor(data.train.images[:_COUNTED]))
+    flops = flops_per_image(network, network.tensor(data.train.images[:_COUNTED]))
+    return training.images_per_second * flops
 
 
 def _training(training: Training) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.errors import BusyError, InvalidInputError
 from deepcollapse.networks.replacing import replace_file
 
 try:
@@ -32,7 +32,8 @@ def train_folder(folder: Path, document: dict[str, Any]) -> Iterator[None]:
         document: its specification.
 
     Raises:
-        InvalidInputError: files of something else, another run, or a run that is being trained.
+        InvalidInputError: files of something else, or another run.
+        BusyError: the run is being trained by another process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
@@ -55,7 +56,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InvalidInputError(
+            raise BusyError(
                 f"folder: expected no other process to train in {folder}, but found one; wait for it, or name another"
             ) from None
         except OSError:  # a file system without locks
@@ -79,9 +80,17 @@ def _expect_own(folder: Path, document: dict[str, Any]) -> None:
         raise InvalidInputError(
             f"folder: expected a run, but found {file} damaged ({error}); delete the folder, or name another"
         ) from None
+    found, document = _decisive(found), _decisive(document)
     for key in sorted({*found, *document}):
         if found.get(key) != document.get(key):
             raise InvalidInputError(
                 f"folder: expected a run with {key} = {json.dumps(document.get(key))}, but found "
                 f"{json.dumps(found.get(key))} in {file}; name another folder"
             )
+
+
+def _decisive(document: dict[str, Any]) -> dict[str, Any]:
+    """Without what changes no number: the name, and where images are kept; a checkpoint knows its images."""
+    data = document.get("data")
+    kept = {k: v for k, v in data.items() if k not in ("path", "download")} if isinstance(data, dict) else data
+    return {**document, "name": None, "data": kept}

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.experiments.train_spec import Analysis
+from deepcollapse.experiments.head_comparison import compared
+from deepcollapse.experiments.train_spec import Analysis, TrainSpec
 from deepcollapse.networks import LabelledImages, Network, Split
 from deepcollapse.networks.network import EVALUATION_PIECE
 from deepcollapse.networks.replacing import replace_file
@@ -28,16 +29,14 @@ class Looks:
 
     Attributes:
         data: training and held-out images.
-        analysis: what to measure.
-        seed: of the noise.
+        spec: what to measure, the decay to hold the head against, and the seed of the noise.
         file: one JSON document per look, replaced as a whole after each; None keeps the looks in memory only.
         rows: by step. A run that was killed goes on from its last checkpoint and looks at some steps again; the file's
             rows from there on are measured anew.
     """
 
     data: Split
-    analysis: Analysis
-    seed: int
+    spec: TrainSpec
     file: Path | None = None
     rows: dict[int, dict] = field(default_factory=dict)
 
@@ -47,12 +46,14 @@ class Looks:
 
     def __call__(self, step: int, network: Network) -> None:
         """Measure, and keep what was found."""
-        weights = [weight.detach().double().cpu().numpy() for weight in network.head.weights]
+        train, spec = self.data.train, self.spec
+        factors = network.factors(train.images)
         row: dict = {"step": step, "test_accuracy": accuracy(network, self.data.test)}
-        row["noise"] = accuracy_under_noise(network, self.data, analysis=self.analysis, seed=self.seed)
-        row["weight_singular_values"] = [np.linalg.svd(weight, compute_uv=False).tolist() for weight in weights]
-        if self.analysis.layers:
-            row["layers"] = _numbers(measured_layers(network, self.data.train))
+        row |= compared(network, factors, decay=spec.decay, samples=train.class_counts).brief()
+        row["noise"] = accuracy_under_noise(network, self.data, analysis=spec.analysis, seed=spec.seed)
+        row["weight_singular_values"] = [np.linalg.svd(weight, compute_uv=False).tolist() for weight in factors[1:]]
+        if spec.analysis.layers:
+            row["layers"] = _numbers(measured_layers(network, train))
         self.rows[step] = row
         if self.file:
             text = "".join(json.dumps(self.rows[at]) + "\n" for at in sorted(self.rows))

@@ -7,7 +7,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import ConfigDict
 
@@ -95,14 +94,14 @@ class TrainRun:
         summary = json_numbers(found.as_json())
         return RunResult(
             rows=row_table(_settings(found, summary), [_row(summary)], _COLUMNS),
-            arrays=_arrays(found),
+            arrays=found.arrays(),
             document={name: value for name, value in summary.items() if name not in _AT_TIMES},
             notes={name: summary[name] for name in _AT_TIMES},
         )
 
 
 def _settings(found: TrainResult, summary: Mapping[str, Any]) -> dict[str, Any]:
-    spec, problem = found.spec, summary["problem"] or {}
+    spec, model, problem = found.spec, found.comparison.problem, summary["problem"] or {}
     decay: Mapping[str, Any] = spec.as_json()["decay"]
     return {
         "kind": "train",
@@ -110,8 +109,8 @@ def _settings(found: TrainResult, summary: Mapping[str, Any]) -> dict[str, Any]:
         "layers": spec.head.layers,
         "samples": problem.get("samples") if isinstance(problem.get("samples"), int) else None,
         "width": spec.head.width,
-        "decay": None if found.problem is None else found.problem.mean_decay,
-        "decays": None if found.problem is None else list(found.problem.factor_decays),
+        "decay": None if model is None else model.mean_decay,
+        "decays": None if model is None else list(model.factor_decays),
         "loss_function": "ce",
         "activation": spec.head.activation,
         "source": spec.data.source,
@@ -141,14 +140,6 @@ def _row(summary: Mapping[str, Any]) -> dict[str, Any]:
         "polished_structure": polished.get("structure"),
         "polished_loss": polished.get("loss"),
     }
-
-
-def _arrays(found: TrainResult) -> dict[str, np.ndarray]:
-    arrays = {f"trajectory/{name}": np.array(v) for name, v in found.training.trajectory.as_json().items()}
-    for name, verdict in (("", found.verdict), ("polished/", found.polished and found.polished.verdict)):
-        if verdict:
-            arrays |= {f"{name}logits": verdict.logits, f"{name}singular_values": verdict.singular_values}
-    return arrays
 
 
 @lru_cache

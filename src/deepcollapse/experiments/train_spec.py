@@ -16,6 +16,7 @@ from deepcollapse.experiments.backbones import Backbone, MlpBackbone
 from deepcollapse.experiments.image_data import ImageData
 from deepcollapse.experiments.mistakes import mistakes
 from deepcollapse.networks import Batches, Descent, Execution, Network, StandardDecay, UfmDecay, deep_head
+from deepcollapse.networks.execution import own_randomness
 from deepcollapse.networks.network import in_mode
 from deepcollapse.ufm import Activation
 
@@ -46,7 +47,8 @@ class Analysis:
 
     Attributes:
         layers: measure collapse at every layer of backbone and head at every look, not only at the end.
-        noise: standard deviations of Gaussian noise, in units of the normalised pixels, under which accuracy is taken.
+        noise: standard deviations of Gaussian noise, in units of the pixels as the network gets them, under which
+            accuracy is taken.
         polish: free the features at the end, and follow the feature model from there to its nearest critical point.
     """
 
@@ -109,7 +111,8 @@ class TrainSpec:
                 f'device: expected one that holds {self.dtype}, but found {self.device!r} ({reason}); use "cpu"'
             ) from None
         generator = torch.Generator().manual_seed(self.seed)
-        backbone = self.backbone.module(shape, width=self.head.width, generator=generator)
+        with own_randomness(torch.device("cpu"), seed=self.seed):  # a factory may draw from torch's own numbers
+            backbone = self.backbone.module(shape, width=self.head.width, generator=generator)
         head = deep_head(
             classes,
             layers=self.head.layers,
@@ -162,7 +165,7 @@ def _expect_features(network: Network, shape: tuple[int, ...]) -> None:
     expected = (2, network.head.weights[0].shape[1])
     try:
         with in_mode(network, training=False), torch.no_grad():
-            features = network.backbone(network.tensor(np.zeros((2, *shape))))
+            features = network.backbone(network.tensor(np.zeros((2, *shape), dtype=np.float32)))
             found = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
     except Exception as error:
         found = repr(error)

@@ -5,6 +5,7 @@ from deepcollapse.networks.checkpoint import Checkpoints, load_best
 from deepcollapse.networks.conv_net import conv_net
 from deepcollapse.networks.data_folder import DATA_SETS, data_folder
 from deepcollapse.networks.decay import Decay, StandardDecay, UfmDecay
+from deepcollapse.networks.descent import Descent
 from deepcollapse.networks.digits import digits
 from deepcollapse.networks.downloading import download
 from deepcollapse.networks.execution import Execution
@@ -20,7 +21,7 @@ from deepcollapse.networks.polishing import Polished, polish
 from deepcollapse.networks.resnet import resnet20
 from deepcollapse.networks.schedule import Constant, Cosine, Steps, WarmUp
 from deepcollapse.networks.subsets import class_split, long_tail, normalised
-from deepcollapse.networks.train import Descent, Training, train
+from deepcollapse.networks.train import Training, train
 from deepcollapse.networks.trajectory import Trajectory
 from deepcollapse.networks.verdict import HeadKind, HeadVerdict, Ranks, head_verdict, measure_head
 

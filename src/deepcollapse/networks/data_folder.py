@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.errors import InvalidInputError, MissingDataError
 from deepcollapse.networks.cifar import read_cifar_binary, read_cifar_pickle
 from deepcollapse.networks.idx import read_idx_images
 from deepcollapse.networks.images import LabelledImages, Split
@@ -97,8 +97,9 @@ def data_folder(
         generator: draws the training images; None takes the first of each class.
 
     Raises:
-        InvalidInputError: an unknown name, missing files (named with their folder), files that are damaged or of
-            another set, more images asked for than there are.
+        MissingDataError: files are missing (named with their folder).
+        InvalidInputError: an unknown name, files that are damaged or of another set, more images asked for than there
+            are.
     """
     if name not in _LAYOUTS:
         raise InvalidInputError(
@@ -121,7 +122,7 @@ def _found(root: Path, name: str) -> tuple[_Layout, Path]:
         for folder in (root / layout.folder, root):
             if not _missing(layout, folder):
                 return layout, folder
-    raise InvalidInputError(f"{root}: {_expected(root, name)}")
+    raise MissingDataError(f"{root}: {_expected(root, name)}")
 
 
 def _expected(root: Path, name: str) -> str:

@@ -157,16 +157,17 @@ class StandardDecay:
         """Mean cross-entropy of the factors' logits and the decay of the network's parameters."""
         weights = np.full(problem.total_samples, 1.0 / problem.total_samples)
         data = float(mean_loss(forward(factors, problem), problem.labels, weights, kind="ce"))
-        norms = sum(float(p.detach().double().square().sum()) for p in self.parameters(network))
+        norms = sum(float(p.detach().cpu().double().square().sum()) for p in self.parameters(network))
         return data + 0.5 * self.weights * norms
 
 
 def add_decay(parameters: Iterable[nn.Parameter], decay: float) -> None:
-    """Add decay times parameter to every gradient, which must be there."""
+    """Add decay times parameter to every gradient; one that the loss does not reach has no other."""
     with torch.no_grad():
         for parameter in parameters:
-            if parameter.grad is not None:
-                parameter.grad.add_(parameter * decay)
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            parameter.grad.add_(parameter * decay)
 
 
 def _problem(head: DeepHead, samples: int | tuple[int, ...], *, features: float, weights: float) -> Problem:

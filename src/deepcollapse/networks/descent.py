@@ -40,8 +40,8 @@ class Descent:
         schedule: of the learning rate.
         head_gradient: to stop, the head's gradient must be below this share of its decay's pull as well
             (``Evaluation.head_gradient``); None does not ask.
-        plateau: a run with training errors and low rank stands still when its objective changes by less than this
-            share over a window.
+        plateau: a run with training errors and low rank stands still when its objective rises or falls by less than
+            this share over a window, the noise of its batches left aside.
         patience: windows in a row after which a collapsed or stalled run ends; 0 goes on, because plateaus may end.
 
     Raises:

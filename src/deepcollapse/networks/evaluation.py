@@ -14,6 +14,7 @@ from deepcollapse.networks.network import (
     evaluating,
     features_in_pieces,
     head_factors,
+    settling,
 )
 from deepcollapse.networks.trajectory import train_error
 from deepcollapse.ufm import Factors, Problem, forward, gradient, read_factors
@@ -65,7 +66,7 @@ class Evaluation:
 
 
 def evaluated(network: Network, data: TrainingSet, *, decay: Decay, problem: Problem) -> Evaluation:
-    """The network in evaluation mode on all images.
+    """The network in evaluation mode on all images, BatchNorm's statistics as they are.
 
     Args:
         network: backbone and head.
@@ -96,10 +97,11 @@ def training_mode_objective(
     """The regularised loss on all images in training mode, where BatchNorm uses the statistics of what passes with it.
 
     Images pass in groups of the training's own size, class by class in equal shares, not in a training batch's random
-    mixture. Buffers and torch's random numbers are afterwards as before.
+    mixture. BatchNorm then has their mean statistics (see ``settling``), with which evaluation mode is that of the
+    present weights.
     """
     sizes = [size for size in (batches.size, batches.piece) if size is not None]
-    with evaluating(network, training=True):
+    with settling(network):
         features = features_in_pieces(network, data.images, piece=min(sizes, default=None))
         factors = head_factors(features, network.head)
     _expect_finite(factors)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 
 from deepcollapse.errors import ConvergenceError
@@ -19,6 +20,8 @@ _DIVERGED = 1e30  # an objective from which training does not return; fourth pow
 _NEAR_CHANCE = 1e-3  # relative distance of the cross-entropy from log K
 _CHANCE_ROUNDING = 8  # units of rounding of the same
 _ZERO_LOGIT = 0.1  # logits this small change the cross-entropy by a tenth of the distance that training covers
+_FEW_ERRORS = 0.1  # of a class's share 1 / K: hard images, where a missing singular direction mixes up whole classes
+_SURE = 2.0  # standard errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Health:
     """How a run stands, and why.
 
     Attributes:
-        outcome: "converged", "not converged", "stalled" (training errors and low rank on a plateau of the objective) or
+        outcome: "converged", "not converged", "stalled" (classes mixed up at low rank on a plateau of the objective) or
             "collapsed" (all logits zero).
         explanation: the numbers behind it, and a remedy.
     """
@@ -84,10 +87,24 @@ class Window:
         expect_bounded(high - low, step)
         return (high - low) / low if low > 0 else math.inf
 
+    def trend(self, step: int) -> tuple[float, float]:
+        """Rise of the objective over the window by a fitted line, and two standard errors of it, relative to the mean.
+
+        The means of epochs of minibatches scatter around a plateau by more than what is left to gain on it; two whole
+        epochs have no scatter to be told from a rise.
+        """
+        means = self._whole(self.objectives, step).double().cpu().numpy()
+        times = np.arange(len(means)) - (len(means) - 1) / 2
+        size, spread = means.mean(), np.square(times).sum()
+        slope = times @ means / spread
+        left = np.square(means - size - slope * times).sum() / max(len(means) - 2, 1)
+        scale = len(means) / size if size > 0 else math.inf
+        return float(slope * scale), float(_SURE * math.sqrt(left / spread) * scale)
+
     def at_chance(self, step: int, classes: int) -> bool:
         """Whether the cross-entropy is near log K throughout the window's whole epochs and does not leave it."""
         chance = math.log(classes)
-        away = (self._whole(self.data, step).double() / chance - 1.0).abs().tolist()
+        away = (self._whole(self.data, step).cpu().double() / chance - 1.0).abs().tolist()
         return max(away) <= _NEAR_CHANCE and away[-1] <= away[0] + _CHANCE_ROUNDING * torch.finfo(self.data.dtype).eps
 
     def _whole(self, ring: torch.Tensor, step: int) -> torch.Tensor:
@@ -102,7 +119,8 @@ def health(window: Window, step: int, *, descent: Descent, classes: int, look: C
 
     Collapsed: the cross-entropy is within 1e-3 of log K over the whole window, does not leave it, and no logit is
     further than 0.1 from its sample's mean. Z = 0 has zero gradient, and for two layers or more it is a local minimum.
-    Stalled: the objective stands still, some training images are classified wrongly, and the class-mean logits have an
+    Stalled: no line fitted to the objective over the window rises or falls by more than ``plateau`` and two standard
+    errors, more training images than a tenth of a class are classified wrongly, and the class-mean logits have an
     effective rank below K - 1.
 
     Args:
@@ -115,23 +133,25 @@ def health(window: Window, step: int, *, descent: Descent, classes: int, look: C
     Raises:
         ConvergenceError: the objective diverged.
     """
-    change = window.change(step)
+    change, (trend, noise) = window.change(step), window.trend(step)
     at_chance = window.at_chance(step, classes)
+    still = abs(trend) < descent.plateau + noise
     moved = f"the objective changed by {change:.2g} of itself over {window.period} updates"
-    if not at_chance and change >= max(descent.tolerance, descent.plateau):
-        return Health("not converged", f"{moved}; go on, or descend faster")
+    if not at_chance and not still and change >= descent.tolerance:
+        return Health("not converged", f"{moved}; give it a longer horizon, or descend faster")
     seen = look()
     if at_chance and seen.largest_logit <= _ZERO_LOGIT:
         return _collapsed(seen, classes)
     if seen.train_error > 0:
-        return _with_errors(seen, moved, still=change < descent.plateau, classes=classes)
+        return _with_errors(seen, moved, still=still, classes=classes)
     if change >= descent.tolerance:
-        return Health("not converged", f"training error 0, but {moved}; go on, or allow a tolerance above that")
+        cause = "which is the noise of its batches; lower the rate" if still else "a longer horizon would go on"
+        return Health("not converged", f"training error 0, but {moved}, {cause}, or allow a tolerance above that")
     if descent.head_gradient is not None and seen.head_gradient >= descent.head_gradient:
         return Health(
             "not converged",
             f"training error 0 and {moved}, but the head's gradient is {seen.head_gradient:.2g} of its decay's pull, "
-            f"expected below {descent.head_gradient:g}; go on",
+            f"expected below {descent.head_gradient:g}; give it a longer horizon",
         )
     return Health("converged", f"training error 0, and {moved}")
 
@@ -157,13 +177,15 @@ def _collapsed(seen: Evaluation, classes: int) -> Health:
 def _with_errors(seen: Evaluation, moved: str, *, still: bool, classes: int) -> Health:
     found = f"training error {seen.train_error:.3g} and {moved}"
     if not still:
-        return Health("not converged", f"{found}; go on")
+        return Health("not converged", f"{found}; give it a longer horizon")
     rank = seen.effective_rank
+    if seen.train_error <= _FEW_ERRORS / classes:
+        return Health("not converged", f"{found}, no more than its noise: few images are left; lower the rate")
     if rank < classes - 1:
         return Health(
             "stalled",
             f"{found}, at objective {seen.objective:.6g} and effective rank {rank:.2f} of {classes - 1}: deep heads "
-            "gain one singular direction at a time, with plateaus between; go on for longer, raise the head's initial "
-            "scale, start residual branches at zero, or lower the decay",
+            "gain one singular direction at a time, with plateaus between; give it a longer horizon, raise the head's "
+            "initial scale, start residual branches at zero, or lower the decay",
         )
     return Health("not converged", f"{found}, at full rank; take a larger backbone, or check the labels")

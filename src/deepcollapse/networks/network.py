@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from deepcollapse.networks.head import DeepHead
 from deepcollapse.networks.pieces import pieces
 from deepcollapse.ufm import Factors
 
-__all__ = ["EVALUATION_PIECE", "Network", "evaluating", "features_in_pieces", "head_factors", "in_mode"]
+__all__ = ["EVALUATION_PIECE", "Network", "evaluating", "features_in_pieces", "head_factors", "in_mode", "settling"]
 
 EVALUATION_PIECE = 1024  # images in one evaluation pass
 
@@ -32,9 +33,9 @@ class Network:
     head: DeepHead
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """Of backbone and head."""
-        yield from self.backbone.parameters()
-        yield from self.head.parameters()
+        """Those of backbone and head that are trained: frozen ones are part of no objective."""
+        for module in (self.backbone, self.head):
+            yield from (parameter for parameter in module.parameters() if parameter.requires_grad)
 
     def module(self) -> nn.Sequential:
         """Images to logits in one module, with the parts "backbone" and "head"."""
@@ -47,7 +48,7 @@ class Network:
     def tensor(self, images: Float[np.ndarray, "N *shape"]) -> Float[torch.Tensor, "N *shape"]:
         """The images on the network's device and in its dtype."""
         weight = self.head.weights[0]
-        return torch.as_tensor(images, device=weight.device).to(weight.dtype)
+        return torch.as_tensor(images).to(weight.dtype).to(weight.device)  # not every device has float64
 
     def factors(self, images: Float[np.ndarray, "N *shape"]) -> Factors:
         """H_1 (d x N), W_1, ..., W_L in float64, in evaluation mode: where in the feature model the network stands."""
@@ -76,15 +77,39 @@ def in_mode(network: Network, *, training: bool) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(network: Network, *, training: bool = False) -> Iterator[None]:
-    """Evaluation mode, or training mode, without gradients; what forward passes do to buffers is undone."""
-    buffers = [(buffer, buffer.clone()) for buffer in network.backbone.buffers()] if training else []
+def evaluating(network: Network) -> Iterator[None]:
+    """Evaluation mode without gradients."""
+    with in_mode(network, training=False), torch.inference_mode():
+        yield
+
+
+@contextmanager
+def settling(network: Network) -> Iterator[None]:
+    """Training mode without gradients, in which BatchNorm takes its statistics anew: plain means over what passes.
+
+    The running means that training keeps lag behind the weights, by ten updates at PyTorch's momentum, so that while
+    weights move fast a network in evaluation mode is not the one that is trained. Other buffers are afterwards as
+    before.
+    """
+    norms: list[Any] = [module for module in network.backbone.modules() if _keeps_statistics(module)]
+    own = {id(buffer) for norm in norms for buffer in norm.buffers(recurse=False)}
+    others = [(buffer, buffer.clone()) for buffer in network.backbone.buffers() if id(buffer) not in own]
+    momenta = [norm.momentum for norm in norms]
     try:
-        with in_mode(network, training=training), torch.inference_mode():
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a cumulative mean
+        with in_mode(network, training=True), torch.inference_mode():
             yield
     finally:
-        for buffer, before in buffers:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        for buffer, before in others:
             buffer.copy_(before)
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    return hasattr(module, "reset_running_stats") and getattr(module, "running_mean", None) is not None
 
 
 def features_in_pieces(

@@ -12,7 +12,7 @@ from deepcollapse.errors import InvalidInputError, TooLargeError, UndefinedError
 from deepcollapse.landscape.naming import structure_name
 from deepcollapse.networks.merged_samples import Frames, compressed, merged_samples, single_samples
 from deepcollapse.networks.rest import Progress, Rest, rest
-from deepcollapse.networks.verdict import HeadVerdict, head_verdict
+from deepcollapse.networks.verdict import HeadVerdict, finite_loss, head_verdict
 from deepcollapse.ufm import Factors, Problem, gradient, read_factors, regularised_loss
 
 __all__ = ["LARGEST_POLISHED", "Polished", "polish"]
@@ -120,7 +120,7 @@ def polish(
     (True, 'simplex', True)
     """
     _expect_options(tolerance, steps_max)
-    start_loss = _finite_loss(factors, problem)
+    start_loss = finite_loss(factors, problem)
     linear = problem.activation == "linear" or problem.layers == 1
     model, start = merged_samples(*single_samples(factors, _effective(problem)))
     size = float(np.linalg.norm(flatten(start)))
@@ -218,17 +218,6 @@ def _explanation(found: Rest, norm: float, *, tolerance: float, steps_max: int) 
         f"not converged: descent came to rest at the relative gradient norm {norm:.3g}, where the loss no longer falls "
         "by more than rounding; ask for a larger tolerance"
     )
-
-
-def _finite_loss(factors: Factors, problem: Problem) -> float:
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = regularised_loss(factors, problem)
-    if not np.isfinite(loss):
-        raise InvalidInputError(
-            f"factors: expected a finite loss to descend from, but found {loss} with entries up to "
-            f"{max(np.abs(factor).max() for factor in factors):.3g}; rescale them"
-        )
-    return loss
 
 
 def _expect_options(tolerance: float, steps_max: int) -> None:

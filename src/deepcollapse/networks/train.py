@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-import torch
-
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.batches import Batches, TrainingSet
 from deepcollapse.networks.checkpoint import Checkpoints, read_checkpoint, write_checkpoint
@@ -21,7 +19,7 @@ from deepcollapse.networks.run import Run
 from deepcollapse.networks.trajectory import Trajectory, recorded_steps
 from deepcollapse.ufm import Problem
 
-__all__ = ["Descent", "Training", "train"]
+__all__ = ["Training", "train"]
 
 _PROGRESS_SECONDS = 10.0
 
@@ -41,7 +39,7 @@ class Training:
         best_step: updates before the look with the least objective, whose network the last checkpoint keeps.
         seconds: wall time, looks and checkpoints included, over all parts of a run that was resumed.
         look_seconds: the looks' and checkpoints' part of it.
-        images_per_second: training images processed (forward and backward) per second.
+        images_per_second: training images processed (forward and backward) per second, looks and checkpoints left out.
     """
 
     steps: int
@@ -72,8 +70,10 @@ def train(
 
     Every update costs one forward and one backward pass over its batch, on the network's device and in its dtype. The
     passes are made in training mode; looks and judgements are made in evaluation mode, on all images. BatchNorm uses
-    the statistics of the images that pass with it (see ``Batches``) and a running mean of them in evaluation mode, so
-    the objective differs between the modes; looks report both. At the end every module is in its own mode again.
+    the statistics of the images that pass with it (see ``Batches``) in training mode. Those of evaluation mode are
+    taken anew before every look and judgement, as means over all images at the present weights, because running means
+    lag behind. The objective still differs between the modes; looks report both. At the end every module is in its own
+    mode again.
 
     On one machine's CPU the result is the same to the bit however often the run was killed and resumed from
     ``checkpoints``: permutations and dropout follow ``batches.seed``, torch's own random state is left alone.
@@ -146,7 +146,7 @@ class _Loop:
             ended = verdict is not None and self._ends(verdict)
             if ended or run.step in looks:
                 expect_bounded(float(loss), run.step)
-                self._look(loss)
+                self._look()
             self._tell(ended)
             if verdict is not None and ended:
                 run.optimiser.zero_grad()
@@ -166,12 +166,14 @@ class _Loop:
         if step + 1 < run.window.period:
             return Health("not converged", f"the horizon of {step} updates is shorter than a window")
         if not run.window.judged(step):
-            return Health("not converged", f"the horizon of {step} updates came within an epoch; go on to its end")
-        found = health(run.window, step, descent=run.descent, classes=self.problem.classes, look=self._evaluated)
+            return Health("not converged", f"the horizon of {step} updates came within an epoch; let it end one")
+        found = health(run.window, step, descent=run.descent, classes=self.problem.classes, look=self._judged)
         if whole:
             run.unwell = run.unwell + 1 if found.outcome in ("stalled", "collapsed") else 0
         elif found.outcome == "converged":
-            return Health("not converged", f"{found.explanation}, but the horizon came before the window's end; go on")
+            return Health(
+                "not converged", f"{found.explanation}, but the horizon came before the window's end; raise it"
+            )
         return found
 
     def _ends(self, verdict: Health) -> bool:
@@ -179,18 +181,29 @@ class _Loop:
         out_of_patience = 0 < descent.patience <= self.run.unwell
         return verdict.outcome == "converged" or out_of_patience or self.run.step >= descent.steps_max
 
+    def _settled(self) -> float:
+        """The objective in training mode; statistics are those of the present weights afterwards."""
+        run = self.run
+        with own_randomness(run.data.images.device):
+            return training_mode_objective(
+                run.network, run.data, decay=run.decay, problem=self.problem, batches=run.batches
+            )
+
     def _evaluated(self) -> Evaluation:
         return evaluated(self.run.network, self.run.data, decay=self.run.decay, problem=self.problem)
 
-    def _look(self, loss: torch.Tensor) -> None:
+    def _judged(self) -> Evaluation:
+        begin = time.perf_counter()
+        self._settled()
+        seen = self._evaluated()
+        self.look_seconds += time.perf_counter() - begin
+        return seen
+
+    def _look(self) -> None:
         begin, run = time.perf_counter(), self.run
-        with own_randomness(loss.device):
+        training = self._settled()
+        with own_randomness(run.data.images.device):
             seen = self._evaluated()
-            training = float(loss)
-            if run.batches.size is not None:
-                training = training_mode_objective(
-                    run.network, run.data, decay=run.decay, problem=self.problem, batches=run.batches
-                )
             values = seen.singular_values.tolist()
             run.recorder.rows.append((run.step, seen.objective, seen.train_error, training, values))
             run.remember_best(seen.objective)
@@ -235,7 +248,7 @@ class _Loop:
             best_step=run.best[0] if run.best else run.step,
             seconds=seconds,
             look_seconds=self.look_seconds,
-            images_per_second=run.seen / seconds,
+            images_per_second=run.seen / (seconds - self.look_seconds),
         )
 
 

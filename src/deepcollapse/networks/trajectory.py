@@ -21,8 +21,7 @@ class Trajectory:
         steps: parameter updates done before the look.
         objective: F at the network's features and head, in evaluation mode.
         train_error: share of training samples not classified as their class.
-        objective_training: the same in training mode; only BatchNorm and dropout make a difference, and rounding, as
-            full-batch runs take it from the descent in its own precision.
+        objective_training: the same in training mode; only BatchNorm and dropout make a difference.
         singular_values: of the K x K class-mean logits, non-increasing; at collapse those of the K x N logits are
             sqrt(n) times as large.
     """
@@ -61,7 +60,9 @@ class Recorder:
 
 
 def recorded_steps(steps_max: int, *, looks: int, spacing: Spacing) -> frozenset[int]:
-    """At most this many steps from 0 to the horizon, both included; "log" has equal ratios, "regular" equal distances.
+    """At most this many steps from 0 towards the horizon; "log" has equal ratios, "regular" equal distances.
+
+    Of three or more the last is the horizon.
 
     >>> sorted(recorded_steps(1000, looks=5, spacing="log")), sorted(recorded_steps(1000, looks=5, spacing="regular"))
     ([0, 1, 10, 100, 1000], [0, 250, 500, 750, 1000])

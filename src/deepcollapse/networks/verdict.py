@@ -23,7 +23,7 @@ from deepcollapse.ufm import (
     structures,
 )
 
-__all__ = ["HeadKind", "HeadVerdict", "Ranks", "head_verdict", "measure_head"]
+__all__ = ["HeadKind", "HeadVerdict", "Ranks", "finite_loss", "head_verdict", "measure_head"]
 
 HeadKind = Literal["dnc", "low rank", "intermediate", "zero"]
 
@@ -35,6 +35,10 @@ SPREAD_TOLERANCE = 0.25  # a sixteenth of the squared norm within classes
 Entries = Shaped[np.ndarray, "..."] | Shaped[torch.Tensor, "..."]
 
 _ROUNDING = 1e-12  # relative, of losses
+_UNBALANCED = (
+    "samples: expected classes of one size, for which collapse has a closed form, but found others; the loss given is "
+    "that of the simplex at its best scale, something to compare with, but no bound"
+)
 _COLLAPSE = {"ce": "simplex", "mse": "orthogonal-frame"}
 
 
@@ -70,9 +74,9 @@ class HeadVerdict:
         objective: F at the factors.
         dnc_bound: least loss of deep neural collapse in the linear model; it bounds that of ReLU heads from below too.
             Where classes differ in size collapse has no closed form, and this is the loss of the simplex at its best
-            scale: something to compare with, not a bound. None where the head is too narrow to collapse
-            (``too_narrow``): collapse is then out of its reach at any loss, and being below that of wider heads would
-            say what its width can do, not what training prefers.
+            scale: something to compare with, not a bound (``undefined`` says so). None where the head is too narrow to
+            collapse (``too_narrow``): collapse is then out of its reach at any loss, and being below that of wider
+            heads would say what its width can do, not what training prefers.
         below_bound: whether the objective is below it: then the network is better than any collapsed one. Above it
             little follows, because features may be unable to collapse. None without a bound.
         undefined: why there is no bound; None where there is one.
@@ -192,10 +196,11 @@ def head_verdict(factors: Factors, problem: Problem) -> HeadVerdict:
 def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdict:
     """``given`` are the factors before they were filled with zeros."""
     linear = problem.replace(activation="linear")
-    loss = _finite_loss(factors, problem)
+    loss = finite_loss(factors, problem)
     reading = read_factors(factors, problem)
-    undefined = too_narrow(problem, widths=tuple(weight.shape[1] for weight in given[1:]))
-    bound = None if undefined else collapse(linear).loss
+    narrow = too_narrow(problem, widths=tuple(weight.shape[1] for weight in given[1:]))
+    bound = None if narrow else collapse(linear).loss
+    undefined = narrow or (None if problem.balanced else _UNBALANCED)
     narrowest = min(len(given[0]), *(weight.shape[1] for weight in given[1:]))
     known = tuple(candidate for candidate in structures(linear) if candidate.rank <= narrowest)
     values = np.linalg.svd(reading.logits, compute_uv=False)
@@ -215,7 +220,7 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
         sentence=f"{_what(kind, ranks.scale_free, problem)} {_against(loss, bound, problem)} {_shape(structure)}",
         objective=loss,
         dnc_bound=bound,
-        below_bound=None if bound is None else loss < bound * (1.0 - _ROUNDING),
+        below_bound=None if bound is None or undefined else loss < bound * (1.0 - _ROUNDING),
         undefined=undefined,
         best_structure=known[0].name,
         best_structure_loss=known[0].loss,
@@ -230,7 +235,8 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     )
 
 
-def _finite_loss(factors: Factors, problem: Problem) -> float:
+def finite_loss(factors: Factors, problem: Problem) -> float:
+    """F at the factors; InvalidInputError where it is beyond float64."""
     with np.errstate(over="ignore", invalid="ignore"):
         loss = regularised_loss(factors, problem)
     if not np.isfinite(loss):

@@ -8,11 +8,11 @@ __all__ = ["network_against_bound", "network_polished", "network_rank", "network
 
 def network_against_bound(network: Json) -> str:
     """On which side of the DNC bound the network's loss is, and what follows."""
+    loss, bound, best = network["objective"], network["dnc_bound"], network["best_structure_loss"]
+    if network["undefined"]:
+        return f"The network's regularised loss is {number(loss)}. It is held against no bound: {network['undefined']}."
     if network["bound"] != "exact":
         return _against_estimate(network)
-    loss, bound, best = network["objective"], network["dnc_bound"], network["best_structure_loss"]
-    if bound is None:
-        return f"The network's regularised loss is {number(loss)}. There is no DNC bound: {network['undefined']}."
     if loss < bound:
         first = (
             f"The network's regularised loss is {number(loss)}, below the DNC bound {number(bound)}: no network with "
@@ -33,8 +33,6 @@ def network_against_bound(network: Json) -> str:
 def _against_estimate(network: Json) -> str:
     """Under decay on every parameter there is no bound, only a feature model that fits the end."""
     first = f"The network's regularised loss, decay of all its parameters included, is {number(network['objective'])}."
-    if network["dnc_bound"] is None:
-        return f"{first} There is no DNC bound to compare it with: {network['undefined']}."
     loss, bound = network["feature_model_objective"], network["dnc_bound"]
     side = "below" if loss < bound else "not below"
     return (
