@@ -1,4 +1,4 @@
-"""The theorems as computations: certificates, closed forms, and inequalities proven in ball arithmetic."""
+"""The theorems as computations: certificates, closed forms, and inequalities proven in interval arithmetic."""
 
 from deepcollapse.theory.baseline import baseline, collapse_scale
 from deepcollapse.theory.certificate import Certificate, Check

@@ -1,4 +1,4 @@
-"""Proven bounds in ball arithmetic: the loss of an explicit network, and the least loss of collapse over its scale.
+"""Proven bounds in interval arithmetic: the loss of an explicit network, and the least loss of collapse over its scale.
 
 Float64 entries are exact rational numbers, and python-flint's Arb encloses every result of an operation, so an
 inequality between two enclosures is a proof, not an observation.
@@ -25,7 +25,7 @@ CELLS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What ball arithmetic proves of one network.
+    """What interval arithmetic proves of one network.
 
     Attributes:
         loss: upper bound of its regularised loss.

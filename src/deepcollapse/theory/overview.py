@@ -129,7 +129,7 @@ def overview(problem: Problem, *, rigorous: bool = False) -> Overview:
 
     Args:
         problem: any.
-        rigorous: add the certificate in ball arithmetic.
+        rigorous: add the certificate in interval arithmetic.
 
     >>> found = overview(Problem(classes=10, layers=2, samples=5, width=70))
     >>> found.best, found.dnc.as_json()["exists"], found.theorems["T1"].holds

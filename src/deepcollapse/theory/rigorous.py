@@ -51,7 +51,7 @@ class _Competitor:
 
 
 def refutation(problem: Problem, *, competitor: Structure | None = None) -> Refutation:
-    """Prove in ball arithmetic that an explicit network of low rank is below every collapsed point.
+    """Prove in interval arithmetic that an explicit network of low rank is below every collapsed point.
 
     The competitor is given by its factors, exact float64 numbers, of width below K - 1 (linear) or with logits of rank
     below K - 1 (ReLU); its loss and that it classifies every class correctly are enclosed. Against it stands a lower
