@@ -140,8 +140,8 @@ def singular_value_bound(loss: float, problem: Problem) -> float:
     (1) Such Z has a data term of at most the loss; among matrices of one norm the simplex has the least data term (g is
     convex and invariant under permutations of the classes), so ||Z||_F >= sqrt(n (K-1)) alpha with
     log(1 + (K-1) e^-alpha) = loss. (2) Then s_1 >= ||Z||_F / sqrt(K), and the penalty leaves q equal values t =
-    s_2 = ... = s_{q+1} at most: s_1^(2/M) + q t^(2/M) <= 2 loss / (M decay). It decreases exponentially with M once
-    2 loss / (M decay) < q + 1. Never above 1 / sqrt(q + 1), which is true of every matrix.
+    s_2 = ... = s_{q+1} at most: s_1^(2/M) + q t^(2/M) <= 2 loss / (M decay). At the least loss it decreases
+    exponentially with M if M decay falls to 0. Never above 1 / sqrt(q + 1), which is true of every matrix.
     """
     k, q = problem.classes, least_rank(problem.classes)
     excess = (k - 1) / math.expm1(loss)
