@@ -325,6 +325,7 @@ def seen(errors: float, rank: int) -> Evaluation:
         (0.0, 0.02, 0.005, 2, "not converged"),
         (0.0, 0.02, 0.0, 4, "not converged"),
         (0.0, 0.0001, 0.0, 4, "converged"),
+        (0.0008, 0.0, 0.0, 4, "not converged"),
     ],
 )
 def test_plateaus_are_told_under_noise(fall: float, noise: float, errors: float, rank: int, outcome: str):

@@ -145,8 +145,9 @@ def health(window: Window, step: int, *, descent: Descent, classes: int, look: C
     if seen.train_error > 0:
         return _with_errors(seen, moved, still=still, classes=classes)
     if change >= descent.tolerance:
-        cause = "which is the noise of its batches; lower the rate" if still else "a longer horizon would go on"
-        return Health("not converged", f"training error 0, but {moved}, {cause}, or allow a tolerance above that")
+        noisy = abs(trend) < noise
+        remedy = "no trend stands out from its noise; lower the rate" if noisy else "give it a longer horizon"
+        return Health("not converged", f"training error 0, but {moved}; {remedy}, or allow a tolerance above that")
     if descent.head_gradient is not None and seen.head_gradient >= descent.head_gradient:
         return Health(
             "not converged",
@@ -180,7 +181,7 @@ def _with_errors(seen: Evaluation, moved: str, *, still: bool, classes: int) -> 
         return Health("not converged", f"{found}; give it a longer horizon")
     rank = seen.effective_rank
     if seen.train_error <= _FEW_ERRORS / classes:
-        return Health("not converged", f"{found}, no more than its noise: few images are left; lower the rate")
+        return Health("not converged", f"{found}; few images are left: lower the rate, or give it a longer horizon")
     if rank < classes - 1:
         return Health(
             "stalled",
