@@ -46,7 +46,7 @@ def _row(seed: int, end: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
     if end == "not converged":
         row |= {"structure": "rank-7", "rank": 7, "loss": 0.1}
-    return row | ENDS.get(end, {}) | settings
+    return {**row, **ENDS.get(end, {}), **settings}
 
 
 def network(**changes: Any) -> dict[str, Any]:
@@ -59,11 +59,17 @@ def network(**changes: Any) -> dict[str, Any]:
         "per_class": 5000,
         "backbone": "resnet20",
         "activation": "linear",
+        "layers": 3,
+        "width": 64,
+        "gain": 1.0,
         "decay_kind": "ufm",
         "decay_weights": 5e-3,
+        "decay_features": 1e-6,
         "rate": 0.05,
+        "batch": 10_000,
         "seed": 0,
         "loss": 0.2,
+        "feature_model_objective": 0.2,
         "dnc_loss": 0.2422,
         "bound": "exact",
         "below_bound": True,
@@ -79,6 +85,11 @@ def network(**changes: Any) -> dict[str, Any]:
         "polished_structure": None,
         "polished_loss": None,
     } | changes
+
+
+def networks(count: int = 2, **changes: Any) -> list[dict[str, Any]]:
+    """So many seeds of it."""
+    return [network(**{"seed": seed} | changes) for seed in range(count)]
 
 
 def part(

@@ -26,6 +26,8 @@ def test_ends_are_counted_by_setting():
     assert wide.dnc.interval == pytest.approx(wilson(1, 3))
     assert wide.mean_rank == pytest.approx(19 / 3)
     assert wide.gap == pytest.approx((DNC_LOSS - PAIRED_LOSS) * 2 / 3 / DNC_LOSS)
+    assert (wide.paired.count, wide.paired.total, narrow.paired_gap) == (2, 3, None)
+    assert wide.paired_gap == pytest.approx((DNC_LOSS - PAIRED_LOSS) / DNC_LOSS)
     assert narrow.settled
     assert wide.as_json(["width"])["not_converged"] == 1
 

@@ -62,7 +62,7 @@ def _setting(run):
 
 def test_only_the_parts_of_the_claims_asked_for():
     found = reproduction("small", only=["E4", "T5"])
-    assert [part.name for part in found.parts] == ["E4-mnist-resnet", "E4-mnist-mlp", "E2", "T5"]
+    assert [part.name for part in found.parts] == ["E4-mnist-resnet", "E4-mnist-mlp", "E2", "E2-audit", "T5"]
     assert found.name == "reproduction small of E4 T5"
     assert set(found.ids) < set(reproduction("small").ids)
 

@@ -59,8 +59,9 @@ class PartEvidence:
     def gap(self) -> str | None:
         """Why the part is not complete; None if it is."""
         if self.failed:
-            many = f"{len(self.failed)} of {self.total} runs failed: " if self.total > 1 else "the run failed: "
-            return f"{self.name}: {many}{_CLASS.sub('', next(iter(self.failed.values())))}"
+            many = f"{len(self.failed)} of {self.total} runs failed" if self.total > 1 else "the run failed"
+            first, *others = dict.fromkeys(_CLASS.sub("", error) for error in self.failed.values())
+            return f"{self.name}: {many}{', the first' if others else ''}: {first}"
         if self.pending:
             return f"{self.name}: {len(self.pending)} of {self.total} runs are not done yet"
         return None

@@ -6,16 +6,22 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.errors import DownloadError, InvalidInputError, MissingDataError, MissingExtraError
 from deepcollapse.experiments.run_result import json_numbers
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims import CLAIMS
 from deepcollapse.reproduce.evidence import Evidence, evidence
+from deepcollapse.reproduce.our_setting import our_setting
 from deepcollapse.reproduce.scope import Scope
 from deepcollapse.reproduce.verdict import Verdict
 from deepcollapse.store import Store
+from deepcollapse.store.disk import replace
+from deepcollapse.store.faults import writing
+from deepcollapse.store.layout import STAGING
 
 __all__ = ["Finding", "Ledger", "ledger", "other_failures"]
+
+_LACKING = {kind.__name__ for kind in (DownloadError, MissingDataError, MissingExtraError)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +32,7 @@ class Finding:
         id: of the claim.
         title: in a few words.
         setting: of the paper.
+        our_setting: of the runs behind it; empty without any.
         paper: what the paper states.
         ours: what was found, with numbers; intervals are at 95%.
         numbers: the same and more, in JSON types.
@@ -37,6 +44,7 @@ class Finding:
     id: str
     title: str
     setting: str
+    our_setting: str
     paper: str
     ours: str
     numbers: Mapping[str, Any]
@@ -68,11 +76,22 @@ class Ledger:
         return {"size": self.size, "plan": self.plan, "claims": [finding.as_json() for finding in self.claims]}
 
     def save(self, folder: Path) -> Path:
-        """Write ``ledger.json``; an older one stays until the new one is whole."""
+        """Write ``ledger.json``, down to the disk; an older one stays until the new one is whole.
+
+        Args:
+            folder: of the store.
+
+        Raises:
+            StoreError: the disk does not let it be written.
+        """
         file = folder / "ledger.json"
-        part = file.with_name(f"{file.name}.part")
-        part.write_text(json.dumps(self.as_json(), allow_nan=False, indent=1) + "\n", encoding="utf-8")
-        part.replace(file)
+        text = json.dumps(self.as_json(), allow_nan=False, indent=1) + "\n"
+
+        def write(part: Path) -> None:
+            part.write_text(text, encoding="utf-8")
+
+        with writing("ledger", file):
+            replace(file, write, staging=folder / STAGING)
         return file
 
 
@@ -105,6 +124,7 @@ def _finding(claim: Claim, found: Evidence) -> Finding:
         id=claim.id,
         title=claim.title,
         setting=claim.setting,
+        our_setting=our_setting(claim, found),
         paper=claim.paper,
         ours=judgement.ours,
         numbers=json_numbers(judgement.numbers),
@@ -115,11 +135,10 @@ def _finding(claim: Claim, found: Evidence) -> Finding:
 
 
 def other_failures(store: Store, plan_name: str) -> dict[str, str]:
-    """Failed runs of a plan, with their errors, that do not lack data or libraries but went wrong."""
-    kinds = {run.id: run.spec["kind"] for plan in store.plans() if plan.name == plan_name for run in plan.runs}
-    return {id: error for id, error in store.status(plan_name).errors if kinds[id] != "train" or not _lacks(error)}
+    """Failed runs of a plan, with their errors, that do not lack images or libraries but went wrong."""
+    return {id: error for id, error in store.status(plan_name).errors if not _lacks(error)}
 
 
 def _lacks(error: str) -> bool:
     """Whether the error, a traceback's last line, is that of images or a library that are not there."""
-    return error.partition(":")[0].rpartition(".")[2] in ("InvalidInputError", "MissingExtraError", "DownloadError")
+    return error.partition(":")[0].rpartition(".")[2] in _LACKING

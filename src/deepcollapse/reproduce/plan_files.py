@@ -4,10 +4,13 @@ import tomllib
 from importlib import resources
 from typing import Any
 
-__all__ = ["FOLDER", "shipped_parts"]
+__all__ = ["FOLDER", "REPLACED", "shipped_parts"]
 
 FOLDER = resources.files("deepcollapse.reproduce") / "plans"
 """One file for each size."""
+
+REPLACED = "cifar10"
+"""The source of images in whose place an archive may be put; no plan has an archive of its own."""
 
 
 def shipped_parts(size: str) -> list[dict[str, Any]]:

@@ -7,13 +7,11 @@ from typing import Any
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments import train_spec
 from deepcollapse.reproduce.claims import CLAIMS
-from deepcollapse.reproduce.plan_files import shipped_parts
+from deepcollapse.reproduce.plan_files import REPLACED, shipped_parts
 from deepcollapse.reproduce.scope import Scope
 from deepcollapse.sweep import Plan, plan
 
 __all__ = ["reproduction"]
-
-_REPLACED = "cifar10"
 
 
 def reproduction(
@@ -38,7 +36,7 @@ def reproduction(
             read.
 
     >>> [part.name for part in reproduction("quick", only=["T5"]).parts]
-    ['E2', 'T5']
+    ['E2', 'E2-audit', 'T5']
     """
     scope = Scope.asked(size, only=only, device=device, images=cifar10)
     parts = [part for part in shipped_parts(size) if any(CLAIMS[id].wants(part["name"]) for id in scope.claims)]
@@ -56,7 +54,7 @@ def reproduction(
 
 def _with_images(part: Mapping[str, Any], archive: Path) -> Mapping[str, Any]:
     """The part on images of an archive, if it is one on CIFAR-10."""
-    if part["kind"] != "train" or train_spec(part["run"]["spec"]).data.source != _REPLACED:
+    if part["kind"] != "train" or train_spec(part["run"]["spec"]).data.source != REPLACED:
         return part
     images = {"data.source": "file", "data.path": str(archive), "data.download": False}
     return {**part, "run": {**part["run"], **images}}

@@ -1,12 +1,17 @@
 """E1: low rank has the lower loss, and gradient descent finds both pictures."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from deepcollapse.reproduce.claim import Claim
-from deepcollapse.reproduce.claims.ends import Ends, ends_by
+from deepcollapse.reproduce.claims.acceleration import audit_of
+from deepcollapse.reproduce.claims.ends import Ends, ends_by, quoted
 from deepcollapse.reproduce.evidence import Evidence
 from deepcollapse.reproduce.verdict import Judgement, judged, out_of_reach
 
 __all__ = ["E1"]
 
+_AUDITS = ("E2-audit",)
 _PICTURES = {"dnc": "the simplex (DNC)", "paired": "the paired blocks"}
 _SAME = 1e-4  # relative loss: converged ends agree with the structure's closed form to 1e-5
 
@@ -18,6 +23,20 @@ def _judge(found: Evidence) -> Judgement:
     if not any(point.converged for point in ends):
         return out_of_reach("no run converged", numbers={"points": [point.as_json(["init_scale"]) for point in ends]})
     losses = {name: sorted(row["loss"] for row in rows) for name, rows in met.items()}
+    audit = audit_of(found, part.rows, _AUDITS)
+    return judged(
+        _checks(met, losses),
+        ours=" ".join(filter(None, [_ours(ends, losses), audit and audit.sentence])),
+        numbers={
+            "points": [point.as_json(["init_scale"]) for point in ends],
+            "losses": {name: {"least": v[0], "largest": v[-1]} for name, v in losses.items() if v},
+            "audit": audit and audit.as_json(),
+        },
+        conditions=[*_conditions(ends), *(audit.conditions if audit else [])],
+    )
+
+
+def _checks(met: dict[str, list[Mapping[str, Any]]], losses: dict[str, list[float]]) -> dict[str, bool]:
     checks = {f"runs end in {picture}": bool(met[name]) for name, picture in _PICTURES.items()}
     if all(losses.values()):
         checks["every paired end has a lower loss than every DNC end"] = losses["paired"][-1] < losses["dnc"][0]
@@ -28,18 +47,10 @@ def _judge(found: Evidence) -> Judgement:
         checks["DNC ends have the loss of the closed form"] = all(
             abs(row["loss"] / row["dnc_loss"] - 1.0) < _SAME for row in met["dnc"]
         )
-    return judged(
-        checks,
-        ours=_ours(ends, losses),
-        numbers={
-            "points": [point.as_json(["init_scale"]) for point in ends],
-            "losses": {name: {"least": v[0], "largest": v[-1]} for name, v in losses.items() if v},
-        },
-        conditions=_conditions(ends),
-    )
+    return checks
 
 
-def _is(row, name: str) -> bool:
+def _is(row: Mapping[str, Any], name: str) -> bool:
     return row["status"] == "converged" and row["structure"] == name
 
 
@@ -56,13 +67,13 @@ def _conditions(ends: list[Ends]) -> list[str]:
 
 def _ours(ends: list[Ends], losses: dict[str, list[float]]) -> str:
     counts = "; ".join(
-        f"scale {point.key[0]:g}: {point.structures.get('paired', 0)} paired, {point.structures.get('dnc', 0)} DNC, "
-        f"{point.converged - point.structures.get('paired', 0) - point.structures.get('dnc', 0)} other of "
-        f"{point.converged} converged, {point.runs} run"
+        f"scale {point.key[0]:g}: paired {quoted(point.paired)}, DNC {quoted(point.dnc)}, "
+        f"{point.converged - point.paired.count - point.dnc.count} other, "
+        f"{point.runs - point.converged} of {point.runs} not converged"
         for point in ends
     )
-    quoted = [f"{name} {values[0]:.6f}" for name, values in losses.items() if values]
-    return f"Ends by initial scale: {counts}. Losses: {', '.join(quoted)}."
+    least = [f"{name} {values[0]:.6f}" for name, values in losses.items() if values]
+    return f"Ends by initial scale: {counts}. Losses: {', '.join(least)}."
 
 
 E1 = Claim(
@@ -72,5 +83,6 @@ E1 = Claim(
     paper="Gradient descent ends in a simplex from one start and in paired blocks from another; the low-rank one has "
     "the lower loss.",
     needs=("E1",),
+    also=_AUDITS,
     judge=_judge,
 )

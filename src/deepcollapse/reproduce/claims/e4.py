@@ -1,7 +1,8 @@
 """E4: networks with a deep linear head on MNIST end below the DNC bound, at low rank."""
 
 from deepcollapse.reproduce.claim import Claim
-from deepcollapse.reproduce.claims.networks import below_bound_judgement
+from deepcollapse.reproduce.claims.network_bound import below_bound_judgement
+from deepcollapse.reproduce.claims.network_settings import UFM
 
 __all__ = ["E4"]
 
@@ -15,5 +16,5 @@ E4 = Claim(
     "learning rate 0.05",
     paper="The loss ends below the DNC bound, and the class-mean logits have 4 singular values above 1e-6.",
     also=_PARTS,
-    judge=lambda found: below_bound_judgement(found, _PARTS, values=_VALUES),
+    judge=lambda found: below_bound_judgement(found, _PARTS, papers=UFM, values=_VALUES),
 )

@@ -1,7 +1,8 @@
 """E5: networks with a deep linear head on CIFAR-10 end below the DNC bound, at low rank."""
 
 from deepcollapse.reproduce.claim import Claim
-from deepcollapse.reproduce.claims.networks import below_bound_judgement
+from deepcollapse.reproduce.claims.network_bound import below_bound_judgement
+from deepcollapse.reproduce.claims.network_settings import UFM
 
 __all__ = ["E5"]
 
@@ -15,5 +16,5 @@ E5 = Claim(
     "(features), learning rate 0.05",
     paper="The loss ends below the DNC bound, and the class-mean logits have 3 singular values above 1e-6.",
     needs=_PARTS,
-    judge=lambda found: below_bound_judgement(found, _PARTS, values=_VALUES),
+    judge=lambda found: below_bound_judgement(found, _PARTS, papers=UFM, values=_VALUES),
 )

@@ -30,6 +30,8 @@ def _semidefinite(entry: Certified) -> bool:
 
 
 def _ours(entries: list[Certified], papers: list[Certified], unstable: list[Certified]) -> str:
+    if not entries:
+        return "No setting has a DNC point."
     at = "not run"
     if papers:
         numbers = papers[0].numbers

@@ -24,6 +24,7 @@ class Ends:
         structures: converged seeds by structure.
         mean_rank: None where none converged.
         mean_loss: likewise.
+        paired_loss: mean of the paired ends; None without any.
         dnc_loss: of collapse at this setting; None where it does not exist.
     """
 
@@ -36,6 +37,7 @@ class Ends:
     structures: Mapping[str, int]
     mean_rank: float | None
     mean_loss: float | None
+    paired_loss: float | None
     dnc_loss: float | None
 
     @property
@@ -46,9 +48,17 @@ class Ends:
     @property
     def gap(self) -> float | None:
         """(DNC loss - mean loss) / DNC loss."""
-        if self.mean_loss is None or not self.dnc_loss:
-            return None
-        return (self.dnc_loss - self.mean_loss) / self.dnc_loss
+        return _gap(self.mean_loss, self.dnc_loss)
+
+    @property
+    def paired(self) -> Rate:
+        """Share that ended at paired blocks."""
+        return rate(self.structures.get("paired", 0), self.converged)
+
+    @property
+    def paired_gap(self) -> float | None:
+        """(DNC loss - mean loss of the paired ends) / DNC loss."""
+        return _gap(self.paired_loss, self.dnc_loss)
 
     def as_json(self, names: Sequence[str]) -> dict[str, Any]:
         """Plain types; the key's values by name."""
@@ -62,6 +72,7 @@ class Ends:
             "structures": self.structures,
             "mean_rank": self.mean_rank,
             "mean_loss": self.mean_loss,
+            "paired_loss": self.paired_loss,
             "dnc_loss": self.dnc_loss,
             "gap": self.gap,
         }
@@ -98,6 +109,14 @@ def trend_broken(shares: Sequence[Rate]) -> bool:
     return any(later[1] < earlier[0] for place, earlier in enumerate(known) for later in known[place + 1 :])
 
 
+def _gap(loss: float | None, dnc_loss: float | None) -> float | None:
+    return None if loss is None or not dnc_loss else (dnc_loss - loss) / dnc_loss
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    return sum(row[name] for row in rows) / len(rows) if rows else None
+
+
 def _ends(key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]]) -> Ends:
     ended = [row for row in rows if row["status"] == "converged"]
     structures = Counter(row["structure"] for row in ended)
@@ -109,7 +128,8 @@ def _ends(key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]]) -> Ends:
         dnc=rate(structures["dnc"], len(ended)),
         ranks=dict(sorted(Counter(row["rank"] for row in ended).items())),
         structures=dict(structures.most_common()),
-        mean_rank=sum(row["rank"] for row in ended) / len(ended) if ended else None,
-        mean_loss=sum(row["loss"] for row in ended) / len(ended) if ended else None,
+        mean_rank=_mean(ended, "rank"),
+        mean_loss=_mean(ended, "loss"),
+        paired_loss=_mean([row for row in ended if row["structure"] == "paired"], "loss"),
         dnc_loss=rows[0]["dnc_loss"],
     )

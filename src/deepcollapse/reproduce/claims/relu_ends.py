@@ -40,6 +40,11 @@ class ReluEnds:
     dnc_loss: float
 
     @property
+    def converged(self) -> int:
+        """Runs that came to rest."""
+        return sum(self.ranks.values()) - self.moving
+
+    @property
     def shows(self) -> bool:
         """Whether significantly more than half of the runs are below."""
         return self.below.interval is not None and self.below.interval[0] > _MOST

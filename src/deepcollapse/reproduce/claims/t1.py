@@ -7,9 +7,12 @@ from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.theorem import Certified, certified, listed, recheck_checks
 from deepcollapse.reproduce.evidence import Evidence
 from deepcollapse.reproduce.verdict import Judgement, judged
+from deepcollapse.theory.t1 import in_range
+from deepcollapse.ufm import Problem
 
 __all__ = ["T1"]
 
+_ALSO = ("T1-control", "T1-rigorous", "T1-search")
 _BELOW = 1e-9  # relative: searches end within rounding of a minimum
 
 
@@ -27,9 +30,7 @@ def _judge(found: Evidence) -> Judgement:
             entry.numbers["equal_scale"]["certifies"] for entry in inside
         ),
         **recheck_checks(entries),
-        "the negative control, L = 1, is not certified": all(entry.holds is False for entry in control),
-        "searches in range find a point below DNC": all(one["below"] for one in searches if one["in_range"]),
-        "interval arithmetic proves it where asked": all(proof["verified"] is True for proof in proofs),
+        **_beside_checks(control, searches, proofs),
     }
     return judged(
         checks,
@@ -41,7 +42,20 @@ def _judge(found: Evidence) -> Judgement:
             "proofs": proofs,
             "control": [{"place": entry.place, "holds": entry.holds} for entry in control],
         },
+        conditions=found.gaps(_ALSO),
     )
+
+
+def _beside_checks(
+    control: list[Certified], searches: list[dict[str, Any]], proofs: list[Mapping[str, Any]]
+) -> dict[str, bool]:
+    """Each of them only where there is something to check."""
+    checks = {
+        "the negative control, L = 1, is not certified": [entry.holds is False for entry in control],
+        "searches in range find a point below DNC": [one["below"] for one in searches if one["in_range"]],
+        "interval arithmetic proves it where asked": [proof["verified"] is True for proof in proofs],
+    }
+    return {text: all(of) for text, of in checks.items() if of}
 
 
 def _documents(found: Evidence, name: str) -> Sequence[Mapping[str, Any]]:
@@ -61,7 +75,7 @@ def _searches(found: Evidence) -> list[dict[str, Any]]:
         {name: row[name] for name in names}
         | {
             "below": row["dnc_loss"] is None or row["loss"] < row["dnc_loss"] * (1.0 - _BELOW),
-            "in_range": (row["classes"] >= 4 and row["layers"] >= 3) or (row["classes"] >= 6 and row["layers"] == 2),
+            "in_range": in_range(Problem(classes=row["classes"], layers=row["layers"])),
         }
         for row in lowest.values()
     ]
@@ -117,6 +131,6 @@ T1 = Claim(
     setting="linear UFM, d >= K, any decay: K >= 4, L >= 3 or K >= 6, L = 2",
     paper="No DNC point is a global minimum.",
     needs=("T1",),
-    also=("T1-control", "T1-rigorous", "T1-search"),
+    also=_ALSO,
     judge=_judge,
 )

@@ -32,6 +32,8 @@ def _judge(found: Evidence) -> Judgement:
 
 def _example(depths: dict[str, dict[str, int | None]]) -> str:
     """The crossings of the setting with most of them."""
+    if not depths:
+        return "no setting is in the theorem's range"
     place = max(depths, key=lambda name: len(depths[name]))
     return f"at {place}: " + ", ".join(f"{pair} from L = {depth}" for pair, depth in depths[place].items())
 

@@ -15,7 +15,6 @@ def _judge(found: Evidence) -> Judgement:
     entries = [entry for entry in certified(found, "T3", "T3") if entry.applies]
     settled = [entry for entry in entries if entry.holds is True]
     open_ = [entry for entry in entries if entry.holds is not True]
-    bounds = [entry.numbers["depths"][-1]["bound"] for entry in entries]
     return judged(
         {
             "in some settings the deepest minimiser known has rank q_K": bool(settled),
@@ -23,11 +22,20 @@ def _judge(found: Evidence) -> Judgement:
             "the proven bound falls with depth once it says something": all(_bound_falls(entry) for entry in entries),
             **recheck_checks(entries),
         },
-        ours=f"With decay / L^2 the lowest point known reaches rank q_K in {len(settled)} of {len(entries)} settings "
-        f"({_from(settled)}). For every global minimiser the next singular value of Z / ||Z|| is proven to be at most "
-        f"{max(bounds):.2g} at L = {entries[0].numbers['depths'][-1]['layers']}.",
+        ours=_ours(entries, settled),
         numbers={entry.place: _depths(entry) for entry in entries},
         conditions=[f"not yet at the greatest depth: {listed(open_)}"] if open_ else [],
+    )
+
+
+def _ours(entries: list[Certified], settled: list[Certified]) -> str:
+    deepest = [entry.numbers["depths"][-1] for entry in entries]
+    if not deepest:
+        return "No setting is in the theorem's range."
+    return (
+        f"With decay / L^2 the lowest point known reaches rank q_K in {len(settled)} of {len(entries)} settings "
+        f"({_from(settled)}). For every global minimiser the next singular value of Z / ||Z|| is proven to be at most "
+        f"{max(depth['bound'] for depth in deepest):.2g} at L = {deepest[0]['layers']}."
     )
 
 

@@ -60,11 +60,7 @@ def _saddles(unstable: list[Certified]) -> str:
 
 
 def _thresholds(least: list[Certified]) -> str:
-    told = [
-        f"K = {entry.classes}: {entry.numbers['decay_max']:.4g}"
-        for entry in least
-        if entry.layers == 3 and entry.numbers["decay_max"] is not None
-    ]
+    told = [f"K = {entry.classes}: {entry.numbers['decay_max']:.4g}" for entry in least if entry.layers == 3]
     return f"lambda_c at L = 3: {', '.join(told)}." if told else ""
 
 

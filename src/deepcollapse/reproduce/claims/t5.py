@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from deepcollapse.reproduce.claim import Claim
+from deepcollapse.reproduce.claims.acceleration import audit_of
 from deepcollapse.reproduce.claims.ends import Ends, ends_by, points, quoted
 from deepcollapse.reproduce.claims.theorem import Certified, certified, recheck_checks
 from deepcollapse.reproduce.evidence import Evidence
@@ -16,6 +17,7 @@ from deepcollapse.reproduce.verdict import Judgement, judged
 __all__ = ["T5"]
 
 _NAMES = ("width", "init_scale")
+_AUDITS = ("E2-audit",)
 _LOW, _HIGH = 0.25, 0.75  # rates between which the rise is looked at
 
 
@@ -23,7 +25,8 @@ def _judge(found: Evidence) -> Judgement:
     entries = sorted(certified(found, "T5", "T5"), key=lambda entry: entry.width)
     ratios = {entry.width: entry.numbers["ratio"] for entry in entries}
     limit = entries[0].numbers["ratio_limit"]
-    ends = ends_by(found.parts["E2"].rows, *_NAMES)
+    rows = found.parts["E2"].rows
+    ends, audit = ends_by(rows, *_NAMES), audit_of(found, rows, _AUDITS)
     rates = {f"{scale:g}": _rates(points(ends, scale, at=1), ratios) for scale in sorted({p.key[1] for p in ends})}
     checks = {
         f"the {count} count's ratio grows with the width and stays below (K - 1) / r": _grows(
@@ -31,22 +34,29 @@ def _judge(found: Evidence) -> Judgement:
         )
         for count in ("exact", "paper")
     }
-    checks |= recheck_checks(entries)
     return judged(
-        checks,
-        ours=_ours(ratios, limit, rates),
+        checks | _rises(rates) | recheck_checks(entries),
+        ours=" ".join(filter(None, [_ours(ratios, limit, rates), audit and audit.sentence])),
         numbers={
             "ratio_limit": limit,
             "ratios": {str(width): ratio for width, ratio in ratios.items()},
             "rates": rates,
+            "audit": audit and audit.as_json(),
         },
-        conditions=_conditions(entries, rates, ends),
+        conditions=[*_conditions(entries, rates, ends), *(audit.conditions if audit else [])],
     )
 
 
 def _grows(ratios: Sequence[float | None], limit: float) -> bool:
     known = [ratio for ratio in ratios if ratio is not None]
     return len(known) > 1 and all(a < b for a, b in pairwise(known)) and known[-1] < limit
+
+
+def _rises(rates: Mapping[str, Mapping[str, Any]]) -> dict[str, bool]:
+    """That the measured rate follows R at some initial scale, of those at which it changes at all."""
+    known = [one["rank_correlation"] for one in rates.values() if one["rank_correlation"] is not None]
+    check = "at some initial scale the measured DNC rate grows with R(d): rank correlation above 0"
+    return {check: max(known) > 0.0} if known else {}
 
 
 def _rates(ends: Sequence[Ends], ratios: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
@@ -70,6 +80,11 @@ def _conditions(entries: Sequence[Certified], rates: Mapping[str, Any], ends: Se
     flat = [scale for scale, one in rates.items() if one["rank_correlation"] is None]
     if flat:
         conditions.append(f"at initial scale {', '.join(flat)} the rate is the same at all widths, whatever R(d)")
+    conditions += [
+        f"at initial scale {scale} the rate does not grow with R(d): rank correlation {one['rank_correlation']:.2f}"
+        for scale, one in rates.items()
+        if one["rank_correlation"] is not None and one["rank_correlation"] <= 0.0
+    ]
     contrast = _contrast(ends)
     if contrast:
         conditions.append(f"the ratio alone does not give the rate: {contrast}")
@@ -133,5 +148,6 @@ T5 = Claim(
     paper="The ratio R(d) of the dimensions of the DNC and a low-rank solution set grows with d towards (K - 1) / r, "
     "which is offered as the reason why DNC is found more often.",
     needs=("T5", "E2"),
+    also=_AUDITS,
     judge=_judge,
 )
