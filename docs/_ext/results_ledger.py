@@ -19,7 +19,7 @@ _TOLD = {
     "Found here": "ours",
     "Conditions, reasons": "reason",
 }
-_CAPTION = re.compile(r"\*\*Figure (\w+)\.\*\* ")
+_CAPTION = re.compile(r"\*\*Figure (?:of claim )?(\w+)\.\*\* ")
 
 _MISSING = """\
 No reproduction has been committed yet. This command makes one, and the documentation built after it shows it:

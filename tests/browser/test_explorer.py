@@ -1,5 +1,6 @@
 """The landscape explorer in a browser."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,13 @@ def test_fields_take_numbers_and_powers_and_refuse_others(visit: Visit):
     field.fill("much")
     field.press("Tab")
     expect(field).to_have_attribute("aria-invalid", "true")
-    expect(visit.page.get_by_role("alert").filter(visible=True)).to_contain_text("Expected")
+    wrong = visit.page.get_by_role("alert").filter(visible=True)
+    expect(wrong).to_contain_text("Expected")
+    expect(field).to_have_attribute("aria-describedby", wrong.get_attribute("id") or "none")
     assert "decay=2%5E-6" in visit.hash
+    field.fill("2^-7")
+    field.press("Enter")
+    expect(field).not_to_have_attribute("aria-describedby", re.compile(""))
 
 
 def test_every_example_is_shown_and_says_what_it_is_about(visit: Visit):
@@ -91,6 +97,13 @@ def test_odd_classes_show_the_relaxed_pairs_and_label_the_trial_point(visit: Vis
     expect(row).to_contain_text("0.024513429")
     trial = visit.page.locator("tr", has=visit.page.locator('[data-structure="paired-trial"]'))
     expect(trial).to_contain_text("an upper bound")
+
+
+def test_a_trial_point_is_held_against_nothing(visit: Visit):
+    """It is an upper bound of a loss, not a solution with a set of its own."""
+    visit.open("explore?classes=5&layers=2&decay=2^-10&samples=1&width=10&structure=paired-trial")
+    expect(visit.page.locator('[data-structure="paired-trial"]')).to_have_attribute("aria-pressed", "true")
+    expect(visit.chart("dimension-ratio")).not_to_contain_text("trial point")
 
 
 def test_choosing_a_structure_shows_its_logits_and_its_dimension_ratio(visit: Visit):
@@ -137,5 +150,7 @@ def test_long_tables_are_leafed_through_and_pictures_saved(visit: Visit):
 def test_a_search_that_found_more_is_mentioned(visit: Visit):
     visit.open("explore?classes=10&layers=3&decay=2^-10&samples=1&width=10")
     expect(visit.page.locator('[data-slot="note"]')).to_contain_text("no name: rank 3, loss 0.0398087")
+    assert "unnamed" not in " ".join(structure_names(visit))
+    expect(visit.section("explore")).to_contain_text("the command also knows points without a name, found by search:")
     visit.open("explore?classes=25&layers=3&decay=2^-10&samples=1&width=10")
     expect(visit.page.locator('[data-slot="note"]')).to_contain_text("No search beyond")

@@ -57,12 +57,14 @@ def test_with_the_keyboard_alone_one_can_move_a_slider_sort_runs_and_open_one(vi
     assert visit.page.evaluate("document.activeElement.id") == "content"
 
 
-def test_the_skip_link_leads_to_the_content(visit: Visit):
-    visit.open("claims")
+@pytest.mark.parametrize("address", ["claims", "explore?classes=7&layers=3&decay=2%5E-9&samples=2&width=20"])
+def test_the_skip_link_leads_to_the_content_of_the_view(visit: Visit, address: str):
+    visit.open(address)
     visit.page.keyboard.press("Tab")
     visit.page.keyboard.press("Enter")
-    visit.section("claims")
+    visit.section(address.partition("?")[0])
     assert visit.page.evaluate("document.activeElement.id") == "content"
+    assert visit.hash == f"#{address}"
 
 
 @pytest.mark.parametrize("view", VIEWS)

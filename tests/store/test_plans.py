@@ -1,5 +1,6 @@
 """Manifests of plans, and the store's own file."""
 
+import errno
 import json
 import threading
 from pathlib import Path
@@ -30,6 +31,16 @@ def test_a_plan_comes_back(store):
     lines = [json.loads(line) for line in (store.path / "plans" / "by width.jsonl").read_text().splitlines()]
     assert lines[0] == {"name": "by width", "document": document}
     assert lines[1:] == [{"id": run.id, "part": run.part, "spec": run.spec} for run in runs]
+
+
+def test_a_plan_is_found_by_its_name(store):
+    with pytest.raises(InvalidInputError, match="plan: expected one of none, but found 'c'; name one of them"):
+        store.plan("c")
+    store.enqueue("a", queued(1), {})
+    store.enqueue("b", queued(2), {})
+    assert store.plan("b").runs == tuple(queued(2))
+    with pytest.raises(InvalidInputError, match="plan: expected one of a, b, but found 'c'; name one of them"):
+        store.plan("c")
 
 
 def test_adding_a_plan_again_changes_nothing(store):
@@ -115,6 +126,22 @@ def test_creating_again_opens(store):
     store.enqueue("plan", queued(1), {})
     assert Store.create(store.path) == Store.open(str(store.path)) == store
     assert len(store.plans()) == 1
+
+
+def test_a_new_store_and_its_name_are_flushed(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr("deepcollapse.store.store.flush", flushed.append)
+    Store.create(tmp_path / "s")
+    assert flushed == [tmp_path / "s", tmp_path]
+
+
+def test_a_store_in_a_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+    def flush(path):
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("deepcollapse.store.store.flush", flush)
+    assert Store.create(tmp_path / "s").done() == set()
 
 
 def test_a_path_is_kept_wherever_one_goes(tmp_path, monkeypatch):

@@ -122,7 +122,7 @@ def test_runs_that_no_plan_names_count_in_the_whole(store):
 
 
 def test_a_plan_that_is_not_there(store):
-    with pytest.raises(InvalidInputError, match="plan: expected one of none in this store, but found 'x'; name one"):
+    with pytest.raises(InvalidInputError, match="plan: expected one of none, but found 'x'; name one"):
         store.status("x")
     enqueue(store, "a", (1, "theory"))
     enqueue(store, "b", (1, "theory"))

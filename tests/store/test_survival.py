@@ -47,7 +47,9 @@ def test_every_run_is_done_once_and_whole(tmp_path: Path):
             workers.append(subprocess.Popen(command, env=environment))
         time.sleep(rng.random())
         if started < 30 and len(store.done()) < runs - 5:
-            rng.choice(workers).kill()
+            victim = workers.pop(rng.randrange(len(workers)))
+            victim.kill()
+            victim.wait()
         store.gc(unplanned=True)
         store.compact()
         store.status()

@@ -1,6 +1,10 @@
 """The table of all rows equals a plain loop over the runs, however much of it is compacted."""
 
+import json
+import os
 import random
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -83,6 +87,58 @@ def test_only_new_runs_are_read(store, monkeypatch):
     assert read == [new, new]
     assert store.table() == store.table(store.done())
     assert len(read) == 2
+
+
+def done_again(store: Store, number: int) -> str:
+    """Do a run, delete its folder, and do it again, with another result; as long after as clocks need to tell."""
+    id = put(store, number)
+    store.compact()
+    shutil.rmtree(store.path / "runs" / id)
+    store.commit(store.claim(id, "tester", LEASE), replace(outcome(number + 2), spec=spec(number)))
+    os.utime(store.path / "runs" / id, (1, 1))
+    return id
+
+
+def test_a_run_that_is_done_again_replaces_its_rows(store, monkeypatch):
+    monkeypatch.setattr(table, "_FEW", 0)
+    put(store, 1), put(store, 2)
+    id = done_again(store, 3)
+    assert len(rows_of_all(store, {id})) == 5
+    assert store.table().to_pylist() == rows_of_all(store)
+    assert (store.compact(), store.compact()) == (1, 0)
+    assert pq.read_table(store.path / "table.parquet").to_pylist() == rows_of_all(store)
+
+
+@pytest.mark.parametrize("ask", [Store.table, Store.compact])
+def test_a_table_that_is_replaced_while_it_is_read(store, monkeypatch, ask):
+    """Another process compacts once the runs that the table holds are known, before its rows are read."""
+    monkeypatch.setattr(table, "_FEW", 0)
+    put(store, 1)
+    store.compact()
+    put(store, 2)
+    loads = json.loads
+
+    def late(text):
+        monkeypatch.setattr(json, "loads", loads)
+        store.compact()
+        return loads(text)
+
+    monkeypatch.setattr(json, "loads", late)
+    answer = ask(store)
+    assert json.loads is loads
+    found = answer if isinstance(answer, pa.Table) else pq.read_table(store.path / "table.parquet")
+    assert found.to_pylist() == rows_of_all(store)
+
+
+def test_a_table_without_times_is_read_anew(store, monkeypatch):
+    """As tables were that say which runs they hold, but not of when these are."""
+    monkeypatch.setattr(table, "_FEW", 0)
+    ids = [put(store, number) for number in (1, 2)]
+    rows = store.table().slice(0, 1).replace_schema_metadata({b"deepcollapse.runs": json.dumps(ids)})
+    pq.write_table(rows, store.path / "table.parquet")
+    assert store.table().to_pylist() == rows_of_all(store)
+    assert (store.compact(), store.compact()) == (2, 0)
+    assert pq.read_table(store.path / "table.parquet").to_pylist() == rows_of_all(store)
 
 
 def test_the_file_is_one_for_everyone(store):

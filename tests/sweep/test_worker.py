@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 
+from deepcollapse import __version__
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.run_kinds import run_spec
 from deepcollapse.store import Store, StoreError
 from deepcollapse.sweep import Plan, plan, work, worker
 from deepcollapse.sweep.worker import DEATHS
-from sweep.small_plans import broken_off, of_every_kind, quick_runs, whole_table
+from sweep.small_plans import broken_off, doomed, of_every_kind, quick_runs, whole_table
 
 Meddle = Callable[[Path, Callable[[int, int], None]], None]
 
@@ -55,6 +56,7 @@ def test_a_worker_does_every_run_once_and_again_nothing(store: Store):
     assert (report.done, report.failed, report.skipped) == (total, 0, 0)
     assert seen == [(number, total) for number in range(1, total + 1)]
     before = whole_table(store, found.ids)
+    assert {store.run(id).notes["version"] for id in found.ids} == {__version__}
     report = work(store.path, plan=found.name, worker="b")
     assert (report.done, report.failed, report.skipped) == (0, 0, total)
     assert whole_table(store, found.ids).equals(before)
@@ -90,7 +92,8 @@ def test_a_failed_run_is_tried_once_more_and_the_others_go_on(store: Store, monk
     meddle(monkeypatch, fail)
     report = work(store.path, plan=found.name, worker="a")
     assert (report.done, report.failed) == (3, 2)
-    assert tried == [[], []]
+    assert tried == [[], ["leftover"]]  # the second attempt goes on with what the first one kept
+    assert not (store.path / "work" / found.ids[1]).exists()  # and one that is asked for after both begins anew
     first, second = store.failures(found.ids[1])
     assert first.error == second.error == "ArithmeticError: on purpose"
     assert "in fail" in second.traceback
@@ -202,6 +205,40 @@ def test_a_run_that_was_taken_over_is_broken_off(store: Store, monkeypatch: pyte
     assert store.failures(found.ids[0]) == []
 
 
+def test_an_error_in_a_run_that_was_taken_over_counts_for_nothing(store: Store, monkeypatch: pytest.MonkeyPatch):
+    found = queued(store, quick_runs(1))
+    taken, kept = [], []
+
+    def lose(_: dict[str, Any], folder: Path, __: Callable) -> None:
+        kept.append((folder / "checkpoint").exists())
+        if not taken:
+            for file in (store.path / "claims").iterdir():
+                os.utime(file, (1, 1))
+            taken.append(store.claim(found.ids[0], "taker", 60.0))
+            (folder / "checkpoint").touch()
+            threading.Timer(0.3, taken[0].release).start()
+            raise ArithmeticError("two in one folder")
+
+    meddle(monkeypatch, lose)
+    report = work(store.path, plan=found.name, worker="a")
+    assert (report.done, report.failed, kept) == (1, 0, [False, True])
+    assert store.failures(found.ids[0]) == []
+
+
+def test_a_training_that_another_process_is_still_at_is_left_to_it(store: Store):
+    """As when a claim ran out while its machine slept."""
+    fcntl = pytest.importorskip("fcntl")
+    found = queued(store, doomed("plain"))
+    folder = store.path / "work" / found.ids[0] / "training"
+    folder.mkdir(parents=True)
+    other = os.open(folder, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    threading.Timer(1.0, os.close, (other,)).start()
+    report = work(store.path, plan=found.name, worker="a")
+    assert (report.done, report.failed) == (1, 0)
+    assert store.failures(found.ids[0]) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_gives_the_run_back(number: signal.Signals, store: Store, monkeypatch: pytest.MonkeyPatch):
     found = queued(store, quick_runs(3))
@@ -245,12 +282,15 @@ def test_it_can_be_asked_to_stop(store: Store, monkeypatch: pytest.MonkeyPatch):
 def test_a_run_that_broke_several_workers_counts_as_failed(store: Store, monkeypatch: pytest.MonkeyPatch):
     found = queued(store, quick_runs(2))
     broken_off(store, found.ids[0], times=DEATHS)
+    checkpoint = store.path / "work" / found.ids[0] / "checkpoint"
+    checkpoint.touch()
     begun = []
     meddle(monkeypatch, lambda document, *_: begun.append(document))
     report = work(store.path, plan=found.name, worker="a")
     assert (report.done, len(begun)) == (1, 1)
     assert "the worker died 5 times (out of memory?)" in store.failures(found.ids[0])[-1].error
     assert store.status(found.name).failed == 1
+    assert checkpoint.exists()
     forgiven = {found.ids[0]: store.failures(found.ids[0])[-1].attempt}
     assert work(store.path, plan=found.name, worker="b", forgiven=forgiven).done == 1
 

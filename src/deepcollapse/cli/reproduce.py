@@ -9,7 +9,7 @@ from rich.markup import escape
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.cli.workers import Workers
 from deepcollapse.plot.paper import paper_figures, write_paper_figures
-from deepcollapse.report.site import write_site
+from deepcollapse.report.site import expect_page_folder, write_site
 from deepcollapse.reproduce import Finding, Ledger, ledger, other_failures, reproduction
 from deepcollapse.store import Store
 from deepcollapse.sweep import launch
@@ -38,7 +38,7 @@ def reproduce(
     for another reason; the ledger is written all the same.
 
     Args:
-        size: quick (minutes on two cores), small (an hour or two) or full (the paper's own settings, for a GPU).
+        size: quick (minutes on two cores), small (one to two hours) or full (the paper's settings, meant for a GPU).
         store: folder of the runs, made if missing; the ledger is written to ledger.json in it.
         out: folder for the page, and for the paper's figures in its folder figures; none are made without it.
         only: claims joined by commas, such as E2,T5; nothing is run that they do not need.
@@ -50,6 +50,8 @@ def reproduce(
         json: write the ledger as one JSON document to standard output.
     """
     wanted = reproduction(size, only=None if only is None else only.split(","), cifar10=cifar10, device=device)
+    if out is not None:
+        expect_page_folder(out)
     launcher, opened = who.chosen(), Store.create(store)
     with progress_bar("runs") as advance:
         launch(opened, wanted, launcher=launcher, retry=retry, progress=advance)

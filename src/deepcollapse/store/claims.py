@@ -21,7 +21,7 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.claim_files import ClaimFile, claim_path, read_claim, time_of_store
 from deepcollapse.store.disk import put_new
 from deepcollapse.store.failures import failed_attempts
-from deepcollapse.store.faults import writing
+from deepcollapse.store.faults import ClaimLostError, writing
 from deepcollapse.store.layout import STAGING, WORK, is_done
 from deepcollapse.store.process import machine, process_began
 
@@ -66,6 +66,24 @@ class Claim:
         """Whether the run is this worker's, for all that can be seen; an expired claim is, if no one took it over."""
         next_one = claim_path(self.root, self.id, self.number + 1)
         return self._is_there() and not next_one.exists()
+
+    def expect_held(self) -> None:
+        """Nothing, if the run is this worker's for all that can be seen.
+
+        Raises:
+            ClaimLostError: it is another worker's by now, given back, or done.
+            StoreError: the disk does not let the claim be read.
+        """
+        with writing(f"claim of run {self.id}", self.path):
+            if not self.held():
+                raise self.lost()
+
+    def lost(self) -> ClaimLostError:
+        """The error of a worker whose run is another's by now."""
+        return ClaimLostError(
+            f"claim: expected {self.worker} to hold run {self.id}, but found it done, given back or taken over after "
+            f"{self.lease:g} s without renewal; the result is dropped, ask for a longer lease or renew more often"
+        )
 
     def renew(self) -> bool:
         """Begin the lease anew; whether the claim is held. One that is lost or given back is left alone.

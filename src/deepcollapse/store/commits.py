@@ -8,7 +8,7 @@ from pathlib import Path
 from deepcollapse.store.claim_files import remove_claims
 from deepcollapse.store.claims import Claim
 from deepcollapse.store.disk import beside, flush, write_flushed
-from deepcollapse.store.faults import ClaimLostError, writing
+from deepcollapse.store.faults import writing
 from deepcollapse.store.layout import RUNS, STAGING
 from deepcollapse.store.runs import Outcome
 
@@ -29,8 +29,7 @@ def commit(claim: Claim, outcome: Outcome) -> None:
     root, folder = claim.root, claim.root / RUNS / claim.id
     files = outcome.files(claim.id)
     with writing(f"result of run {claim.id}", folder):
-        if not claim.held():
-            raise _lost(claim)
+        claim.expect_held()
         folder.parent.mkdir(exist_ok=True)
         part = beside(root / STAGING, claim.id)
         try:
@@ -38,7 +37,7 @@ def commit(claim: Claim, outcome: Outcome) -> None:
             _rename(part, folder)
         except OSError:
             if folder.exists():  # another worker's; gc may have removed this one's part, too
-                raise _lost(claim) from None
+                raise claim.lost() from None
             raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -55,10 +54,3 @@ def _rename(part: Path, folder: Path) -> None:
     except OSError:
         if not folder.exists() or folder.stat().st_ino != own:
             raise  # else a network file system did it, lost the answer and tried again
-
-
-def _lost(claim: Claim) -> ClaimLostError:
-    return ClaimLostError(
-        f"claim: expected {claim.worker} to hold run {claim.id}, but found it done, given back or taken over after "
-        f"{claim.lease:g} s without renewal; the result is dropped, ask for a longer lease or renew more often"
-    )

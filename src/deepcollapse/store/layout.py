@@ -15,6 +15,7 @@ __all__ = [
     "STORE_FILE",
     "TABLE",
     "WORK",
+    "commit_times",
     "done_ids",
     "entries",
     "is_done",
@@ -38,6 +39,16 @@ def entries(folder: Path) -> Iterator[os.DirEntry]:
 def done_ids(root: Path) -> set[str]:
     """Ids of the runs that are done."""
     return {entry.name for entry in entries(root / RUNS) if entry.is_dir()}
+
+
+def commit_times(root: Path) -> dict[str, int]:
+    """When the folder of each finished run was written, in ns since 1970: a run that was done again has another."""
+    times = {}
+    for entry in entries(root / RUNS):
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            if entry.is_dir():
+                times[entry.name] = entry.stat().st_mtime_ns
+    return times
 
 
 def is_done(root: Path, id: str) -> bool:

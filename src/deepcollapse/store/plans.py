@@ -1,7 +1,7 @@
 """Manifests: which runs a plan wants, so that anyone can see what is left to do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from deepcollapse.store.faults import writing
 from deepcollapse.store.identity import checked_id, plain_json
 from deepcollapse.store.layout import PLANS, STAGING, entries
 
-__all__ = ["PlanRecord", "Queued", "add_plan", "read_plans"]
+__all__ = ["PlanRecord", "Queued", "add_plan", "plan_named", "read_plans"]
 
 _NAME_MAX = 200  # characters of the file's name
 _SUFFIX = ".jsonl"
@@ -76,6 +76,19 @@ def read_plans(root: Path) -> tuple[PlanRecord, ...]:
     """
     paths = [Path(entry.path) for entry in entries(root / PLANS) if entry.name.endswith(_SUFFIX)]
     return tuple(sorted(map(_read, paths), key=lambda plan: plan.name))
+
+
+def plan_named(plans: Sequence[PlanRecord], name: str) -> PlanRecord:
+    """The plan of that name.
+
+    Raises:
+        InvalidInputError: it is not among them.
+    """
+    for plan in plans:
+        if plan.name == name:
+            return plan
+    names = ", ".join(plan.name for plan in plans) or "none"
+    raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
 
 
 def _path(root: Path, name: str) -> Path:

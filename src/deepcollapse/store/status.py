@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.claim_files import ClaimState, claim_states
 from deepcollapse.store.failures import failed_attempts, read_failure
 from deepcollapse.store.layout import RUNS, done_ids
-from deepcollapse.store.plans import PlanRecord, read_plans
+from deepcollapse.store.plans import PlanRecord, plan_named, read_plans
 from deepcollapse.store.runs import read_notes
 
 __all__ = ["Status", "status", "statuses"]
@@ -97,7 +96,9 @@ class _Snapshot:
 
     def status(self, plan: str | None) -> Status:
         """Of a plan, or of all."""
-        ids = {*self.kinds, *self.done, *self.living} if plan is None else self._selected(plan)
+        ids = {*self.kinds, *self.done, *self.living}
+        if plan is not None:
+            ids = {run.id for run in plan_named(self.plans, plan).runs}
         finished, running = ids & self.done, ids & self.living.keys()
         failed = sorted((ids & self.failures.keys()) - finished - running)
         pending = ids - finished - running - set(failed)
@@ -111,13 +112,6 @@ class _Snapshot:
             eta_seconds=self._seconds_left(pending | running),
             errors=tuple((id, read_failure(self.root, id, self.failures[id][-1]).error) for id in failed),
         )
-
-    def _selected(self, name: str) -> set[str]:
-        for record in self.plans:
-            if record.name == name:
-                return {run.id for run in record.runs}
-        names = ", ".join(record.name for record in self.plans) or "none in this store"
-        raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
 
     def _seconds_left(self, ids: set[str]) -> float | None:
         if not ids:

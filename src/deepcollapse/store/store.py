@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,7 @@ from deepcollapse.store.faults import writing
 from deepcollapse.store.garbage import Removed, remove_garbage
 from deepcollapse.store.identity import checked_id
 from deepcollapse.store.layout import FOLDERS, RUNS, STAGING, STORE_FILE, done_ids, is_done
-from deepcollapse.store.plans import PlanRecord, Queued, add_plan, read_plans
+from deepcollapse.store.plans import PlanRecord, Queued, add_plan, plan_named, read_plans
 from deepcollapse.store.query import query
 from deepcollapse.store.runs import Outcome, StoredRun, read_run
 from deepcollapse.store.status import Status, status, statuses
@@ -65,6 +66,8 @@ class Store:
                 for name in FOLDERS:
                     (root / name).mkdir(exist_ok=True)
                 flush(root)
+                with suppress(PermissionError):  # one may make folders where one may not list them
+                    flush(root.parent)
                 put_new(root / STORE_FILE, json.dumps({"format": _FORMAT}).encode(), staging=root / STAGING)
         return cls.open(root)
 
@@ -103,6 +106,14 @@ class Store:
     def plans(self) -> tuple[PlanRecord, ...]:
         """All plans by name."""
         return read_plans(self.path)
+
+    def plan(self, name: str) -> PlanRecord:
+        """The plan of that name.
+
+        Raises:
+            InvalidInputError: the store holds none of that name.
+        """
+        return plan_named(self.plans(), name)
 
     def claim(self, id: str, worker: str, lease: float) -> Claim | None:
         """Claim a run to do it; None if it is done, or a living worker holds it.

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.disk import replace
 from deepcollapse.store.faults import writing
-from deepcollapse.store.layout import RUNS, STAGING, TABLE, done_ids
+from deepcollapse.store.layout import RUNS, STAGING, TABLE, commit_times, done_ids
 from deepcollapse.store.runs import read_rows
 from deepcollapse.store.union import union
 
@@ -30,64 +30,91 @@ Progress = Callable[[int, int], None]
 def table(root: Path, ids: Collection[str] | None = None) -> pa.Table:
     """The rows of these finished runs, or of all: by id, then as the run wrote them; other ids have no rows.
 
-    A column that a kind of run lacks is null there. Costs about half a millisecond for each run that is not compacted.
+    A column that a kind of run lacks is null there. Costs about half a millisecond for each run that is not compacted,
+    or was done again since.
 
     Raises:
         InvalidInputError: columns of one name and different types, or a damaged file.
     """
     wanted = done_ids(root) if ids is None else done_ids(root) & set(ids)
-    held = set() if len(wanted) <= _FEW else _held(root)
-    return _ordered(union([*_compacted(root, held, wanted), *_read(root, sorted(wanted - held))]))
+    if len(wanted) <= _FEW:
+        return _ordered(union(_read(root, sorted(wanted))))
+    held, rows = _compacted(root, {id: time for id, time in commit_times(root).items() if id in wanted})
+    return _ordered(union([*rows, *_read(root, sorted(wanted - held))]))
 
 
 def compact(root: Path, progress: Progress | None = None) -> int:
     """Gather the rows of all finished runs in one Parquet file, put in place of the older one in one step.
 
-    Only runs that are not in it yet are read. All rows must fit in memory.
+    Only runs that are not in it yet are read, and those whose folder was deleted and that were done again. All rows
+    must fit in memory.
 
     Args:
         root: of the store.
         progress: called with the runs read, and to be read.
 
     Returns:
-        How many runs were new to the file.
+        How many runs were read.
 
     Raises:
         InvalidInputError: columns of one name and different types, or a damaged file.
         StoreError: the disk refuses; the older file is then still there.
     """
-    done, held = done_ids(root), _held(root)
-    new = sorted(done - held)
-    if held == done and (root / TABLE).exists():
+    times = commit_times(root)
+    if _compacted_times(root) == times:
         return 0
-    rows = _ordered(union([*_compacted(root, held, done), *_read(root, new, progress)]))
-    rows = rows.replace_schema_metadata({_RUNS_KEY: json.dumps(sorted(done))})
+    held, older = _compacted(root, times)
+    new = sorted(times.keys() - held)
+    rows = _ordered(union([*older, *_read(root, new, progress)]))
+    rows = rows.replace_schema_metadata({_RUNS_KEY: json.dumps(times, sort_keys=True)})
     with writing("table", root / TABLE):
         replace(root / TABLE, lambda path: pq.write_table(rows, path), staging=root / STAGING)
     return len(new)
 
 
-def _held(root: Path) -> set[str]:
-    """The runs that the compacted table holds."""
-    if not (path := root / TABLE).exists():
-        return set()
-    with _readable(path):
-        return set(json.loads(pq.read_schema(path).metadata[_RUNS_KEY]))
+def _compacted(root: Path, wanted: Mapping[str, int]) -> tuple[set[str], list[pa.Table]]:
+    """Which of these runs the compacted table holds as they are now, and its rows of them.
+
+    Args:
+        root: of the store.
+        wanted: runs and their commit times.
+    """
+    if not (root / TABLE).exists():
+        return set(), []
+    with _opened(root) as file:
+        times = _times(file)
+        held = {id for id, time in times.items() if wanted.get(id) == time}
+        rows = [file.read()] if held else []
+    if len(held) < len(times):
+        rows = [found.filter(pc.field("run").isin(sorted(held))) for found in rows]
+    return held, rows
 
 
-def _compacted(root: Path, held: set[str], wanted: set[str]) -> list[pa.Table]:
-    """The compacted table's rows of the wanted runs, if it has any."""
-    if not held & wanted:
-        return []
-    with _readable(root / TABLE):
-        rows = pq.read_table(root / TABLE, partitioning=None)  # type: ignore[arg-type].replace_schema_metadata(None)
-    return [rows if held <= wanted else rows.filter(pc.field("run").isin(sorted(wanted)))]
+def _compacted_times(root: Path) -> dict[str, int] | None:
+    """The runs that the compacted table holds, and when each was committed; None where there is no such table."""
+    if not (root / TABLE).exists():
+        return None
+    with _opened(root) as file:
+        return _times(file)
+
+
+def _times(file: pq.ParquetFile) -> dict[str, int]:
+    """Of the runs in a compacted table; none where these are a list, without times: then all are read again."""
+    found = json.loads(file.schema_arrow.metadata[_RUNS_KEY])
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def _opened(root: Path) -> Iterator[pq.ParquetFile]:
+    """The compacted table: what is read of it while it is open belongs together, even if a newer one takes its place.
+
+    Raises:
+        InvalidInputError: it is damaged.
+    """
+    path = root / TABLE
     try:
-        yield
+        with pq.ParquetFile(path) as file:
+            yield file
     except (OSError, pa.ArrowException, ValueError, LookupError, TypeError) as error:
         raise InvalidInputError(
             f"table: expected a compacted table, but found {path} damaged ({error}); delete this file and compact again"

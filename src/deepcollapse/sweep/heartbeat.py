@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from deepcollapse.store import Claim, ClaimLostError, StoreError
+from deepcollapse.store import Claim, StoreError
 
 __all__ = ["heartbeat"]
 
@@ -16,7 +16,7 @@ def heartbeat(claim: Claim, *, stop: Callable[[], bool]) -> Iterator[Callable[[i
     """Renew a claim from a thread of its own while the block runs.
 
     Args:
-        claim: to renew, four times a lease.
+        claim: to renew, every two seconds, or four times a lease if that is shorter than eight seconds.
         stop: asked from time to time whether the run is to be broken off.
 
     Yields:
@@ -27,7 +27,7 @@ def heartbeat(claim: Claim, *, stop: Callable[[], bool]) -> Iterator[Callable[[i
 
     def beat() -> None:
         while not ended.wait(min(claim.lease / 4, _LOOK)):
-            if stop():
+            if _asked(stop):
                 stopped.set()
             if not _renewed(claim):
                 lost.set()
@@ -36,10 +36,7 @@ def heartbeat(claim: Claim, *, stop: Callable[[], bool]) -> Iterator[Callable[[i
         if stopped.is_set():
             raise KeyboardInterrupt
         if lost.is_set():
-            raise ClaimLostError(
-                f"claim: expected to hold run {claim.id}, but found it taken over after {claim.lease:g} s without "
-                "renewal; ask for a longer lease"
-            )
+            raise claim.lost()
 
     thread = threading.Thread(target=beat, name=f"heartbeat {claim.id}", daemon=True)
     thread.start()
@@ -48,6 +45,13 @@ def heartbeat(claim: Claim, *, stop: Callable[[], bool]) -> Iterator[Callable[[i
     finally:
         ended.set()
         thread.join()
+
+
+def _asked(stop: Callable[[], bool]) -> bool:
+    try:
+        return stop()
+    except Exception:  # whoever is asked is away for a moment; if for longer, the question before the next run tells
+        return False
 
 
 def _renewed(claim: Claim) -> bool:

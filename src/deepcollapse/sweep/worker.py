@@ -4,13 +4,14 @@ import errno
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Literal
 
-from deepcollapse.errors import DeepcollapseError, InvalidInputError
+from deepcollapse import __version__
+from deepcollapse.errors import BusyError, DeepcollapseError
 from deepcollapse.experiments.run_kinds import run_spec
 from deepcollapse.store import Claim, ClaimLostError, Outcome, Queued, Store, StoreError
 from deepcollapse.sweep.heartbeat import heartbeat
@@ -67,9 +68,9 @@ def work(
 ) -> WorkReport:
     """Work on a plan until each of its runs is done or given up, beside any number of other workers.
 
-    A run that ends in an error is tried once more, by whoever comes first; then it is left, with its traceback. A run
-    with which ``DEATHS`` workers died counts as failed. Runs of others are waited for, and taken over if their workers
-    die. Ctrl-C and SIGTERM give the run in hand back.
+    A run that ends in an error is tried once more, by whoever comes first; then it is left, with its traceback. The
+    second attempt goes on with what the first one kept. A run with which ``DEATHS`` workers died counts as failed. Runs
+    of others are waited for, and taken over if their workers die. Ctrl-C and SIGTERM give the run in hand back.
 
     Args:
         store_path: a store that holds the plan.
@@ -88,7 +89,7 @@ def work(
         KeyboardInterrupt: stopped from outside.
     """
     store = Store.open(store_path)
-    runs = _in_own_order(_planned(store, plan), worker)
+    runs = _in_own_order({run.id: run for run in store.plan(plan).runs}.values(), worker)
     report, pause = WorkReport(), _PAUSES[0]
     with use_threads(threads), interruptible() as asked:
         asks = (lambda: asked.is_set() or stop()) if stop else asked.is_set
@@ -155,9 +156,14 @@ class _Hand:
             self.store.commit(claim, self._outcome(run, claim))
         except (ClaimLostError, StoreError):
             raise
+        except BusyError:  # whoever the run was taken from is still at work in its folder
+            claim.release()
+            return "skipped"
         except Exception as error:
             _expect_disk(error, self.store)
-            shutil.rmtree(claim.work, ignore_errors=True)  # what it left may be the reason
+            claim.expect_held()
+            if self._failures(run.id) and not isinstance(error, WorkerDiedError):
+                shutil.rmtree(claim.work, ignore_errors=True)  # it failed twice: what it left may be the reason
             self.store.fail(claim, error)
             return "failed"
         return "done"
@@ -166,7 +172,8 @@ class _Hand:
         spec = run_spec(run.spec)
         with heartbeat(claim, stop=self.stop) as check:
             result = spec.result(claim.work, check)
-        return Outcome(run.spec, result.rows, result.arrays, result.document, result.notes)
+        notes = {**result.notes, "version": __version__}
+        return Outcome(run.spec, result.rows, result.arrays, result.document, notes)
 
     def _spent(self, id: str) -> bool:
         """Whether the run has failed too often to be tried again."""
@@ -188,16 +195,7 @@ class _Hand:
             )
 
 
-def _planned(store: Store, name: str) -> list[Queued]:
-    """The runs of a plan, each once."""
-    for record in store.plans():
-        if record.name == name:
-            return list({run.id: run for run in record.runs}.values())
-    names = ", ".join(record.name for record in store.plans()) or "none"
-    raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; name one of them")
-
-
-def _in_own_order(runs: Sequence[Queued], worker: str) -> list[Queued]:
+def _in_own_order(runs: Collection[Queued], worker: str) -> list[Queued]:
     """Trainings first, as the plan orders them; then long kinds first, else shuffled.
 
     Each worker shuffles in another way: so two of them seldom reach for the same run.

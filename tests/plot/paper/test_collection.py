@@ -29,9 +29,7 @@ def test_a_missing_figure_says_what_makes_it(found, store):
 def test_captions_say_settings_and_whose_data(found):
     for number in ("1", "2", "3", "4", "5", "6"):
         assert f"As in the paper's Figure {number}." in found[number].caption
-        assert found[number].caption.endswith(
-            "Data of deepcollapse's own runs; arXiv 2410.23169 published none. Plan: small."
-        )
+        assert found[number].caption.endswith("Data of deepcollapse's own runs; arXiv 2410.23169 published none.")
     assert (
         "Settings of all its runs: K = 4, L = 2, n = 1, λ = 2⁻⁵, cross-entropy, linear, Gaussian" in found["2"].caption
     )
@@ -71,7 +69,25 @@ def test_some_figures_only_and_their_files(found, store, tmp_path):
     for file in sorted((tmp_path / "first").iterdir()):
         assert file.read_bytes() == (tmp_path / "again" / file.name).read_bytes()
     captions = (tmp_path / "first" / "captions.md").read_text(encoding="utf-8")
-    assert captions == f"**Figure 2.** {found['2'].caption}\n\n**Figure T5.** {found['T5'].caption}\n"
+    assert captions == f"**Figure 2.** {found['2'].caption}\n\n**Figure of claim T5.** {found['T5'].caption}\n"
+
+
+def test_a_figure_that_is_skipped_now_leaves_no_older_files(found, tmp_path):
+    write_paper_figures(tmp_path, [found["2"], found["T5"]])
+    (tmp_path / "figure-T5.txt").touch()
+    skipped = {number: SkippedFigure(number=number, parts=(), reason="") for number in ("2", "T5")}
+    write_paper_figures(tmp_path, [found["2"], skipped["T5"]])
+    kept = ["captions.md", "figure-2.pdf", "figure-2.png", "figure-T5.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == kept
+    (tmp_path / "figure-T5.txt").unlink()
+    write_paper_figures(tmp_path, list(skipped.values()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_captions_that_is_not_ours_stays(tmp_path):
+    (tmp_path / "captions.md").touch()
+    write_paper_figures(tmp_path, [SkippedFigure(number="2", parts=(), reason="")])
+    assert (tmp_path / "captions.md").exists()
 
 
 def test_nothing_drawn_writes_no_captions(tmp_path):

@@ -128,6 +128,16 @@ def test_the_closed_forms_are_those_of_the_package_over_a_wide_range_at_length(s
     compared(drawn(500, seed=seed))
 
 
+def test_a_trial_point_is_no_rival():
+    """An upper bound, of lower rank and cheaper than any solution, that is none itself."""
+    trial = {"name": "paired-trial", "rank": 3, "critical": False}
+    circle = {"name": "circle", "rank": 2, "critical": True}
+    given = {"classes": 5, "points": [{"name": "zero", "rank": 0, "critical": True}, trial, circle]}
+    expression = "site.closedForms.lowestRival(given.points, given)"
+    assert evaluated(SCRIPTS, expression, given) == circle
+    assert evaluated(SCRIPTS, expression, {**given, "points": [trial]}) is None
+
+
 def test_a_catalogue_made_once_serves_every_decay():
     expression = """given.decays.map((decay) => [
       site.closedForms.structures({ ...given.sizes, decay }, given.shared ||= site.closedForms.catalogue(given.sizes)),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepcollapse.report.site.columns import encoded, plain, significant
+from deepcollapse.report.site.columns import encoded, significant
 from report.site.browserless import evaluated
 
 
@@ -27,7 +27,7 @@ def test_what_is_shipped_is_read_back(values: list):
 
 
 def test_numbers_without_a_value_are_null():
-    assert plain({"a": [float("nan"), (float("inf"), 1.5)], 2: None}) == {"a": [None, [None, 1.5]], "2": None}
+    assert encoded([[float("nan"), (float("inf"), 1.5)], 2.5, None]) == {"values": [[None, [None, 1.5]], 2.5, None]}
     assert encoded([float("nan"), float("nan")]) == {"all": None, "count": 2}
 
 

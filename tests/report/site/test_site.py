@@ -2,13 +2,15 @@
 
 import json
 import re
+import shutil
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from deepcollapse.cli.app import run
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.report.site import write_site
+from deepcollapse.report.site import expect_page_folder, write_site
 from deepcollapse.report.site.folder import ASSETS, asset_names
 from deepcollapse.store import Store
 from report.reading import Page
@@ -87,6 +89,7 @@ def test_the_data_are_those_of_the_store(site: Path):
     data = content(site / ASSETS / "data.js")
     assert sum(len(kind["ids"]) for kind in data["kinds"].values()) == len(store.done())
     assert data["claims"]["E4"] == [run.id for run in store.plans()[0].runs if run.part == "E4-mnist-mlp"]
+    assert {"loss", "feature_model_objective", "bound", "below_bound"} <= data["kinds"]["train"]["results"].keys()
     assert set(content(site / ASSETS / "runs-0.js")) == store.done()
     assert set(content(site / ASSETS / "matrices-0.js")) == set(data["pictured"]["ids"][:25])
     assert (site / data["store"]["link"].replace("%20", " ") / "store.json").is_file()
@@ -108,6 +111,64 @@ def test_a_page_is_replaced_with_all_its_files(tmp_path: Path):
     write_site(empty, tmp_path / "out")
     assert not stale.exists()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.html", ASSETS]
+
+
+def test_a_page_that_was_killed_between_two_renames_is_still_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store, out = Store.create(tmp_path / "store"), tmp_path / "out"
+    write_site(store, out)
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.name == ASSETS:
+            rename(path, target)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_site(store, out)
+    assert not (out / ASSETS).exists()
+    write_site(store, out)
+    assert sorted(path.name for path in out.iterdir()) == ["index.html", ASSETS]
+    assert (out / ASSETS / "data.js").is_file()
+
+
+def test_where_a_page_can_be_written_is_known_before(tmp_path: Path):
+    expect_page_folder(tmp_path / "new" / "out")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "index.html").touch()
+    with pytest.raises(InvalidInputError, match=rf"out: expected a new folder .*, but found {tmp_path}/index.html"):
+        expect_page_folder(tmp_path)
+    for out in (tmp_path / "index.html", tmp_path / "index.html" / "out"):
+        with pytest.raises(InvalidInputError, match=rf"that can be written, but found {tmp_path}/index.html; choose"):
+            expect_page_folder(out)
+
+
+def test_a_reproduction_asks_for_a_place_for_its_page_before_it_does_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    (tmp_path / "index.html").touch()
+    arguments = ["--size", "quick", "--store", str(tmp_path / "store"), "--only", "T2", "--launcher", "serial"]
+    assert run(["reproduce", *arguments, "--out", str(tmp_path)]) == 2
+    assert "out: expected a new folder" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
+
+
+def test_the_lead_counts_the_runs_of_the_ledgers_plan(site: Path, tmp_path: Path):
+    store = Store.open(example_store())
+    total = len(store.done())
+    lead = f"this page holds {total} runs of the small reproduction against"
+    assert lead in (site / "index.html").read_text(encoding="utf-8")
+    shutil.copytree(store.path, tmp_path / "store")
+    other = {"name": "other", "kind": "theory", "run": {"layers": 1, "decay": 0.01}, "grid": {"classes": [2, 3]}}
+    more = filled(Store.open(tmp_path / "store"), other)
+    assert len(more.done()) == total + 2
+    page = write_site(more, tmp_path / "out").read_text(encoding="utf-8")
+    assert lead in page
+    assert f"{total + 2} runs in store" in page
+    (more.path / "ledger.json").unlink()
+    page = write_site(more, tmp_path / "out").read_text(encoding="utf-8")
+    assert f"this page holds {total + 2} runs against" in page
 
 
 @pytest.mark.parametrize("name", ["index.html", ASSETS])

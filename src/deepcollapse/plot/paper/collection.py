@@ -61,6 +61,11 @@ class PaperFigure:
         """Of its files, without ending."""
         return f"figure-{self.number}"
 
+    @property
+    def title(self) -> str:
+        """What it is called over its caption: "Figure 2" as in the paper, "Figure of claim T5" where that has none."""
+        return f"Figure {'' if self.number[0].isdigit() else 'of claim '}{self.number}"
+
     def as_json(self) -> dict[str, object]:
         """All but the drawing, in plain types."""
         return {
@@ -85,6 +90,11 @@ class SkippedFigure:
     number: str
     parts: tuple[str, ...]
     reason: str
+
+    @property
+    def name(self) -> str:
+        """Of the files that it does not have, without ending."""
+        return f"figure-{self.number}"
 
     def as_json(self) -> dict[str, object]:
         """In plain types."""
@@ -136,7 +146,7 @@ def _drawn(number: str, store: Store, plans: Sequence[PlanRecord]) -> PaperFigur
         except MissingRunsError as error:
             reasons.append(str(error))
             continue
-        caption = f"{entry.caption} {_settings(runs)}. {_SOURCE} Plan: {plan.name}."
+        caption = f"{entry.caption} {_settings(runs)}. {_SOURCE}"
         return PaperFigure(
             number=number, caption=caption, plan=plan.name, parts=entry.parts, runs=runs.ids, figure=figure
         )

@@ -78,13 +78,9 @@ def plans_to_draw(store: Store, name: str | None = None) -> tuple[PlanRecord, ..
         InvalidInputError: no plan of this name.
         MissingRunsError: no plan at all.
     """
-    plans = store.plans()
     if name is not None:
-        chosen = tuple(plan for plan in plans if plan.name == name)
-        if not chosen:
-            names = ", ".join(plan.name for plan in plans) or "none"
-            raise InvalidInputError(f"plan: expected one of {names}, but found {name!r}; choose one")
-        return chosen
+        return (store.plan(name),)
+    plans = store.plans()
     if not plans:
         raise MissingRunsError(
             f"plan: expected a plan in {store.path}, but found none; make one with deepcollapse reproduce --size small "

@@ -1,13 +1,14 @@
 """Columns in the form they are shipped in: repeated values once, numbers without a value as null."""
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["columns", "encoded", "plain", "significant"]
+from deepcollapse.store.identity import nullable_json
+
+__all__ = ["columns", "encoded", "significant"]
 
 _WORDS = 4096  # distinct values up to which a column is stored as codes
 
@@ -20,7 +21,7 @@ def encoded(values: Sequence[Any]) -> dict[str, Any]:
     >>> encoded([2, 2]), encoded([0.5, 0.25])
     ({'all': 2, 'count': 2}, {'values': [0.5, 0.25]})
     """
-    cells = [plain(value) for value in values]
+    cells = [nullable_json(value, "cell") for value in values]
     keys = [_key(cell) for cell in cells]
     words = dict(zip(reversed(keys), reversed(cells), strict=True))
     if len(words) == 1:
@@ -35,17 +36,6 @@ def encoded(values: Sequence[Any]) -> dict[str, Any]:
 def columns(table: Mapping[str, Sequence[Any]]) -> dict[str, dict[str, Any]]:
     """All columns of a table, encoded."""
     return {name: encoded(values) for name, values in table.items()}
-
-
-def plain(value: Any) -> Any:
-    """The value in JSON types, with None for numbers without a value."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    return value
 
 
 def significant(values: np.ndarray, digits: int) -> np.ndarray:

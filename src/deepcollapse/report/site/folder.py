@@ -8,10 +8,11 @@ from pathlib import Path
 
 from deepcollapse.errors import InvalidInputError
 
-__all__ = ["ASSETS", "asset_names", "write_folder"]
+__all__ = ["ASSETS", "asset_names", "expect_page_folder", "write_folder"]
 
 ASSETS = "report-assets"
 _MARK = "deepcollapse-report"
+_OLDER = f".{ASSETS}.*.old"  # what was there before; left where a process is killed while it moves a new one there
 _SCRIPTS = (
     "ray", "relaxed_pairs", "closed_forms", "numbers", "logit_patterns", "elements", "address", "theme",
     "structure_names", "csv", "table", "controls", "charts", "heat_map", "columns", "runs_data", "filters",
@@ -40,7 +41,7 @@ def write_folder(out: Path, index: str, scripts: Iterable[tuple[str, str]]) -> P
     Raises:
         InvalidInputError: the folder holds another page, or cannot be written.
     """
-    _expect_free(out)
+    expect_page_folder(out)
     part = out / f".{ASSETS}.{os.getpid()}"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -63,6 +64,23 @@ def write_folder(out: Path, index: str, scripts: Iterable[tuple[str, str]]) -> P
         ) from error
 
 
+def expect_page_folder(out: Path) -> None:
+    """Nothing, if a page can be written there.
+
+    Raises:
+        InvalidInputError: the folder holds another page, or cannot be written, or cannot be made.
+    """
+    ours = any((assets / _MARK).exists() for assets in (out / ASSETS, *out.glob(_OLDER)))
+    for path in (out / ASSETS, out / "index.html"):
+        if path.exists() and not ours:
+            raise InvalidInputError(
+                f"out: expected a new folder or one with an older report of a store, but found {path}; choose another"
+            )
+    nearest = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise InvalidInputError(f"out: expected a folder that can be written, but found {nearest}; choose another")
+
+
 def _fixed() -> Mapping[str, bytes]:
     """Scripts, style, and plotly's library."""
     from plotly.offline import get_plotlyjs
@@ -72,19 +90,10 @@ def _fixed() -> Mapping[str, bytes]:
     return {name: folder.joinpath(name).read_bytes() for name in names} | {"plotly.min.js": get_plotlyjs().encode()}
 
 
-def _expect_free(out: Path) -> None:
-    ours = (out / ASSETS / _MARK).exists()
-    for path in (out / ASSETS, out / "index.html"):
-        if path.exists() and not ours:
-            raise InvalidInputError(
-                f"out: expected a new folder or one with an older report of a store, but found {path}; choose another"
-            )
-
-
 def _put(part: Path, place: Path) -> None:
     """Move the new folder to its place and the older one away."""
-    older = part.with_name(f"{part.name}.old")
     if place.exists():
-        place.rename(older)
+        place.rename(part.with_name(f"{part.name}.old"))
     part.rename(place)
-    shutil.rmtree(older, ignore_errors=True)
+    for older in place.parent.glob(_OLDER):
+        shutil.rmtree(older, ignore_errors=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from deepcollapse.report.site.ledger_numbers import Share, named_numbers, shares
+from deepcollapse.reproduce import VERDICTS
 
-__all__ = ["VERDICTS", "Claim", "Ledger", "read_ledger"]
+__all__ = ["Claim", "Ledger", "read_ledger"]
 
-VERDICTS = ("reproduced", "reproduced with conditions", "not reproduced", "out of reach here")
-_TEXTS = ("id", "title", "setting", "paper", "ours", "verdict", "reason")
+_TEXTS = ("id", "title", "setting", "our_setting", "paper", "ours", "verdict", "reason")
 _SHOWN = 60
 
 
@@ -22,7 +22,7 @@ class Claim:
 
     Attributes:
         id: "E2", "T5", ...
-        title, setting, paper, ours, verdict, reason: as in the ledger.
+        title, setting, our_setting, paper, ours, verdict, reason: as in the ledger.
         numbers: the numbers behind it, by dotted key, in order; the first ``_SHOWN``.
         shares: the shares among them that have an interval.
         runs: the runs it rests on.
@@ -31,6 +31,7 @@ class Claim:
     id: str
     title: str
     setting: str
+    our_setting: str
     paper: str
     ours: str
     verdict: str
@@ -51,11 +52,13 @@ class Ledger:
 
     Attributes:
         size: of the reproduction, "quick", "small" or "full".
+        plan: its name in the store.
         claims: in the ledger's order.
         fault: why the file beside the store cannot be shown; empty if it can or if there is none.
     """
 
     size: str
+    plan: str
     claims: tuple[Claim, ...]
     fault: str = ""
 
@@ -73,11 +76,12 @@ def read_ledger(store: Path) -> Ledger | None:
     path = store / "ledger.json"
     try:
         document = json.loads(path.read_bytes())
-        return Ledger(size=str(document["size"]), claims=tuple(_claim(entry) for entry in document["claims"]))
+        claims = tuple(_claim(entry) for entry in document["claims"])
+        return Ledger(size=str(document["size"]), plan=str(document["plan"]), claims=claims)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return Ledger("", (), fault=f"{type(error).__name__}: {error}")
+        return Ledger("", "", (), fault=f"{type(error).__name__}: {error}")
 
 
 def _claim(entry: Mapping[str, Any]) -> Claim:

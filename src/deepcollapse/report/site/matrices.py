@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from deepcollapse.report.site.columns import plain, significant
+from deepcollapse.report.site.columns import significant
 from deepcollapse.report.site.contents import Contents, KindOfRun, cells
+from deepcollapse.store.identity import nullable_json
 
 __all__ = ["MATRICES_PER_FILE", "Matrices", "matrices", "representative"]
 
@@ -60,8 +61,8 @@ class Matrices:
         return {
             "labels": list(self.labels),
             "structures": list(self.structures),
-            "losses": plain(list(self.losses)),
-            "values": plain(values),
+            "losses": nullable_json(self.losses, "losses"),
+            "values": nullable_json(values, "values"),
             "classes": self.logits.shape[-1],
             "logits": base64.b64encode(np.ascontiguousarray(self.logits, dtype="<f4").tobytes()).decode("ascii"),
         }

@@ -56,8 +56,17 @@ def index_html(found: Contents, ledger: Ledger | None) -> str:
         ledger=ledger,
         kinds={name: len(kind.ids) for name, kind in found.kinds.items()},
         runs=counted(len(found.ids), "run"),
+        reproduced=_reproduced(found, ledger),
         unfinished=_unfinished(found.store),
     )
+
+
+def _reproduced(found: Contents, ledger: Ledger | None) -> str:
+    """How many finished runs are those of the ledger's plan, in words; empty without a ledger."""
+    if ledger is None or not ledger.size:
+        return ""
+    planned = {run.id for plan in found.plans if plan.name == ledger.plan for run in plan.runs}
+    return f"{counted(len(planned.intersection(found.ids)), 'run')} of the {ledger.size} reproduction"
 
 
 def _unfinished(store: Store) -> list[Status]:

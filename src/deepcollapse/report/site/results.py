@@ -13,9 +13,9 @@ __all__ = ["results"]
 Row = Mapping[str, Any]
 
 _TRAIN = (
-    "loss", "dnc_loss", "bound", "below_bound", "best_structure", "best_structure_loss", "structure", "rank",
-    "rank_paper", "singular_values", "nc1", "train_error", "test_accuracy", "converged", "outcome", "steps", "epochs",
-    "polished_structure", "polished_loss",
+    "loss", "feature_model_objective", "dnc_loss", "bound", "below_bound", "best_structure", "best_structure_loss",
+    "structure", "rank", "rank_paper", "singular_values", "nc1", "train_error", "test_accuracy", "converged", "outcome",
+    "steps", "epochs", "polished_structure", "polished_loss",
 )  # fmt: skip
 _PREDICTED = ("dnc_loss", "best_structure", "best_structure_loss")
 
