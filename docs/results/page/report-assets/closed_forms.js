@@ -249,10 +249,11 @@
     return { exact, paper: exact - layers * equal };
   }
 
-  /** The cheapest point that tells all classes apart with a rank below that of collapse, or null. */
-  function lowestRival(points, problem) {
-    return points.find((point) => point.rank > 0 && point.rank < problem.classes - 1) || null;
-  }
+  /** Whether a point is a solution of a rank below that of collapse; a trial point is no solution. */
+  const isRival = (point, { classes }) => point.critical && point.rank > 0 && point.rank < classes - 1;
+
+  /** The cheapest solution that tells all classes apart with a rank below that of collapse, or null. */
+  const lowestRival = (points, problem) => points.find((point) => isRival(point, problem)) || null;
 
   /** R(d) of a point of lower rank against collapse, {exact, paper, limit}; null where d < K - 1. */
   function dimensionRatio(point, problem) {
@@ -276,6 +277,7 @@
     collapse,
     dimensions,
     dimensionRatio,
+    isRival,
     lowestRival,
     ruledOut,
     triangularPoints,

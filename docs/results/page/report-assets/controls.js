@@ -27,7 +27,7 @@
       autocomplete: "off",
       spellcheck: "false",
     });
-    const wrong = element("p", { class: "wrong", role: "alert", hidden: true });
+    const wrong = element("p", { class: "wrong", id: unique(`${name}-wrong`), role: "alert", hidden: true });
 
     function show(to) {
       const nearest = values.reduce((best, other, i) => (apart(other, to) < apart(values[best], to) ? i : best), 0);
@@ -35,6 +35,7 @@
       range.setAttribute("aria-valuetext", say(to));
       field.value = write(to);
       field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-describedby");
       wrong.hidden = true;
     }
 
@@ -52,6 +53,7 @@
         onInput(to);
       } else {
         field.setAttribute("aria-invalid", "true");
+        field.setAttribute("aria-describedby", wrong.id);
         wrong.textContent = `Expected ${write(allowed[0])} to ${write(allowed[1])}.`;
         wrong.hidden = false;
       }

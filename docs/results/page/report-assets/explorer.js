@@ -57,8 +57,7 @@
       const points = site.closedForms.structures(problem, made);
       const collapse = site.closedForms.collapse(problem, made);
       const chosen = points.find((point) => point.name === picked) || points[0];
-      const lower = chosen.rank > 0 && chosen.rank < problem.classes - 1 ? chosen : null;
-      const rival = lower || site.closedForms.lowestRival(points, problem);
+      const rival = site.closedForms.isRival(chosen, problem) ? chosen : site.closedForms.lowestRival(points, problem);
       const now = {
         problem,
         points,

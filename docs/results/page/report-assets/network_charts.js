@@ -4,11 +4,29 @@
 (function (site) {
   const { number } = site.numbers;
   const { label, text } = site.runs;
+  const COLUMNS = [
+    "loss",
+    "feature_model_objective",
+    "dnc_loss",
+    "bound",
+    "below_bound",
+    "best_structure",
+    "best_structure_loss",
+    "converged",
+  ];
+  const levelName = (bound) => (bound === "exact" ? "bound" : bound);
+
+  /**
+   * What can be held against the DNC loss of a run: the objective where that is a bound of it; else the objective of
+   * features and head alone, as a point of the feature model whose loss it is.
+   */
+  const comparable = (results, run) =>
+    (results.bound[run] === "exact" ? results.loss : results.feature_model_objective)?.[run] ?? null;
 
   /** Objective over the DNC bound across a setting; below 1 the head is cheaper than collapse. */
   function objectives(runs, { x, by }) {
     const { ids, settings, results } = site.runs.of("train");
-    const shown = runs.filter((run) => results.loss[run] !== null && results.dnc_loss?.[run]);
+    const shown = runs.filter((run) => results.dnc_loss?.[run] && comparable(results, run) !== null);
     if (!shown.length)
       return { empty: "None of the chosen networks has a bound: it needs class means and a decay of each factor." };
     const at = (run) => (x ? settings[x][run] : "all");
@@ -22,7 +40,7 @@
         mode: "markers",
         name: by ? `${label(by)} ${text(by, group)}` : "network",
         x: own.map((run) => place(at(run))),
-        y: own.map((run) => ratio(results.loss[run], run)),
+        y: own.map((run) => ratio(comparable(results, run), run)),
         marker: {
           size: 10,
           color: site.chartAxes.hue(i, groups.length, color),
@@ -32,8 +50,8 @@
         customdata: own.map((run) => ids[run]),
         text: own.map(
           (run) =>
-            `objective ${number(results.loss[run])}, bound ${number(results.dnc_loss[run])} ` +
-            `(${results.bound[run]})<br>rank ${number(results.rank?.[run])}, ` +
+            `objective ${number(comparable(results, run))}, ${levelName(results.bound[run])} ` +
+            `${number(results.dnc_loss[run])}<br>rank ${number(results.rank?.[run])}, ` +
             `${results.structure?.[run] || "no name"}`,
         ),
         hovertemplate: "%{text}<extra></extra>",
@@ -49,20 +67,23 @@
       text: shown.map((run) => `${results.best_structure?.[run]}: ${number(results.best_structure_loss?.[run])}`),
       hovertemplate: "%{text}<extra></extra>",
     });
-    const below = shown.filter((run) => results.loss[run] < results.dnc_loss[run]).length;
+    const held = shown.filter((run) => typeof results.below_bound?.[run] === "boolean");
+    const below = held.filter((run) => results.below_bound[run]);
+    const inexact = shown.some((run) => results.bound[run] !== "exact");
     return {
       caption:
-        `Regularised objective at the end over the DNC bound, the line at 1. ${number(below)} of ` +
-        `${number(shown.length)} networks end below it. Open rings are networks that were still ` +
-        "moving; bars are the best point known of the head's features model.",
+        `Regularised objective at the end over the DNC bound, the line at 1. ${number(below.length)} of ` +
+        `${number(held.length)} networks end below it. Open rings are networks that were still ` +
+        "moving; bars are the best point known of the head's features model." +
+        (inexact
+          ? " Where the line is an estimate or no bound, the objective is that of features and head alone, as a " +
+            "point of that model."
+          : ""),
       table: {
         columns: [
           ["run", shown.map((run) => ids[run])],
           ...[x, by].filter(Boolean).map((key) => [key, shown.map((run) => settings[key][run])]),
-          ...["loss", "dnc_loss", "bound", "best_structure", "best_structure_loss", "converged"].map((name) => [
-            name,
-            shown.map((run) => results[name]?.[run] ?? null),
-          ]),
+          ...COLUMNS.map((name) => [name, shown.map((run) => results[name]?.[run] ?? null)]),
         ],
       },
       traces: (color) => [known(color), ...groups.map((group, i) => trace(group, i, color))],

@@ -5,6 +5,7 @@
   const { element, replace, refill } = site.elements;
   const SHOWN = [
     "loss",
+    "feature_model_objective",
     "dnc_loss",
     "bound",
     "rank",

@@ -27,9 +27,16 @@
     document.documentElement.dataset.ready = section.dataset.view;
   }
 
+  /** To the content of the view that is shown; the address, which names the view, stays. */
+  function skip(event) {
+    event.preventDefault();
+    document.getElementById("content").focus();
+  }
+
   function start() {
     site.assets = document.documentElement.dataset.assets;
     site.theme.start();
+    document.querySelector(".skip").addEventListener("click", skip);
     addEventListener("hashchange", () => show({ focus: true }));
     show({ focus: false });
   }

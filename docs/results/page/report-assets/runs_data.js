@@ -51,6 +51,7 @@
     dnc_decay_max: "DNC exists up to",
     best_structure: "best known",
     best_structure_loss: "loss of the best known",
+    feature_model_objective: "objective in the features model",
     rank_paper: "rank, values > 1e-6",
     below_bound: "below the bound",
     nc1: "NC1",

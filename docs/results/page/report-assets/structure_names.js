@@ -19,7 +19,7 @@
   function label(name) {
     const { family, label: plain } = familyOf(name);
     if (family === "partition") return `partition ${name.split("-").slice(1).join("+")}`;
-    if (family === "triangular") return `triangular ${name.replace("T", "T")}`;
+    if (family === "triangular") return `triangular ${name}`;
     if (family === "other") return name.replace(/^(unnamed-)?rank-(\d+)$/, "no name, rank $2");
     return plain;
   }

@@ -257,8 +257,8 @@ _ENTRIES: Final[Mapping[str, _Entry]] = {
         ("E4", "E5"),
         {"kind": "train", "activation": "linear", "decay_kind": "ufm"},
         _networks,
-        "Networks with a deep linear head: objective during training against the DNC bound and the best structure with "
-        "a name (above), and singular values of the class-mean logits (below; full lines end above a thousandth of the "
+        "Networks with a deep linear head: objective during training against the DNC bound and the best point "
+        "known (above), and singular values of the class-mean logits (below; full lines end above a thousandth of the "
         "largest, the dotted level is 1e-6). As in the paper's Figure 3.",
     ),
     "4": _Entry(

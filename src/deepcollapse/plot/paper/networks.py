@@ -57,14 +57,14 @@ class NetworkRuns:
         runs: at least one; singular values and logits are shown of the first.
         bound: the least loss of deep neural collapse at these decays; None where there is none.
         exact: whether the bound is that of the model trained, not of a balanced one standing for it.
-        best: name and loss of the best structure known.
+        best: loss of the best point known.
     """
 
     name: str
     runs: Sequence[NetworkRun]
     bound: float | None
     exact: bool = True
-    best: tuple[str, float] | None = None
+    best: float | None = None
 
     def __post_init__(self) -> None:
         if not self.runs or not all(run.steps.size for run in self.runs):
@@ -173,9 +173,8 @@ def _objectives(axes: Axes, runs: NetworkRuns) -> None:
         axes.axhline(runs.bound, color=VERMILION, linewidth=1.4, linestyle=(0, (5, 2)), label="DNC bound")
         shown.append(np.array([runs.bound]))
     if runs.best is not None:
-        _, loss = runs.best
-        axes.axhline(loss, color=GREEN, linewidth=1.4, linestyle=(0, (1, 1.5)), label="best structure named")
-        shown.append(np.array([loss]))
+        axes.axhline(runs.best, color=GREEN, linewidth=1.4, linestyle=(0, (1, 1.5)), label="best point known")
+        shown.append(np.array([runs.best]))
     axes.set_yscale("log")
     losses = np.concatenate(shown)
     log_ticks(axes.yaxis, decades=math.log10(losses.max() / losses.min()))
@@ -233,7 +232,7 @@ def _ends(runs: NetworkRuns) -> str:
 
 
 def _levels(runs: NetworkRuns) -> str:
-    """Bound and best structure, in numbers."""
+    """Bound and best loss, in numbers."""
     estimate = "" if runs.exact else ", an estimate"
     bound = "no DNC bound" if runs.bound is None else f"DNC {runs.bound:.4g}{estimate}"
-    return bound if runs.best is None else f"{bound}; {runs.best[0]} {runs.best[1]:.4g}"
+    return bound if runs.best is None else f"{bound}; best {runs.best:.4f}"

@@ -47,13 +47,12 @@ def _setting(store: Store, rows: Sequence[Row], groups: Sequence[Sequence[Row]])
     apart = told_apart(alike, TRAINING)
     words = [_data_set(row), in_words("backbone", row["backbone"])]
     words += [in_words(column, row[column]) for column in apart if row[column] is not None]
-    best = (row["best_structure"], row["best_structure_loss"])
     return NetworkRuns(
         name=", ".join(words),
         runs=[_run(store, one) for one in sorted(rows, key=lambda row: row["seed"])],
         bound=row["dnc_loss"],
         exact=row["bound"] == "exact",
-        best=None if None in best else best,
+        best=row["best_structure_loss"],
     )
 
 
