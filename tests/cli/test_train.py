@@ -59,7 +59,7 @@ def test_a_head_too_narrow_to_collapse_says_why_there_is_no_bound(tmp_path: Path
     assert run(["train", "digits", *TINY, "head.width=8", "--out", str(tmp_path / "run")]) == 0
     text = capsys.readouterr().out
     assert "no bound, because the head is too narrow to collapse." in text
-    assert "No bound: width: expected features of at least 9 dimensions" in text
+    assert "Held against no bound: width: expected features of at least 9 dimensions" in text
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def digits() -> dict[str, Any]:
         "spec": {"name": "Digits"},
         "dnc_bound": 0.2421977,
         "bound": "exact",
+        "undefined": None,
         "below_bound": True,
         "best_structure_loss": 0.1851,
         "best_structure": "T5",

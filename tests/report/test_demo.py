@@ -137,7 +137,9 @@ def test_where_collapse_does_not_exist():
     overview = fakes.overview()
     overview["dnc"] |= {"exists": False, "loss": None, "stable": None}
     overview["structures"] = [one for one in overview["structures"] if one["name"] != "simplex"]
-    report = demo(overview=overview, structures=found, digits=fakes.digits() | {"dnc_bound": None})
+    report = demo(
+        overview=overview, structures=found, digits=fakes.digits() | {"dnc_bound": None, "undefined": "too narrow"}
+    )
     page = read(html(report))
     assert page.faults == []
     assert "does not exist" in page.text

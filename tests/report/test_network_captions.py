@@ -37,7 +37,7 @@ class TestNetwork:
         assert "cost 0.21, below the 0.2422 of DNC in that model: an estimate" in text
         without = change | {"dnc_bound": None, "undefined": "the network collapsed"}
         text = network_against_bound(fakes.digits() | without)
-        assert text.endswith("There is no DNC bound to compare it with: the network collapsed.")
+        assert text.endswith("It is held against no bound: the network collapsed.")
 
     def test_trained_to_the_end(self):
         assert network_training(fakes.digits()) == (
