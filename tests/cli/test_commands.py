@@ -1,10 +1,11 @@
 """The command line as a user meets it: JSON contract, tables, exit codes, messages."""
 
 import json
+import os
 
 import pytest
 
-from deepcollapse.cli.app import run
+from deepcollapse.cli.app import main, run
 
 REFERENCE = ["--classes", "10", "--layers", "2", "--samples", "5", "--width", "70", "--decay", "2^-10"]
 
@@ -265,3 +266,17 @@ def test_a_disk_that_refuses_without_naming_a_file(monkeypatch, capsys):
     monkeypatch.setattr("deepcollapse.cli.app.app", refuse)
     assert run([]) == 2
     assert "but found: the disk is full; choose one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)]
+)
+def test_threads_spin_for_a_moment_unless_the_environment_says_otherwise(monkeypatch, given, expected):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that what is set is undone
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main(["plan"])
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
