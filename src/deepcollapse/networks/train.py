@@ -122,6 +122,7 @@ class _Loop:
     look_seconds: float = 0.0
     saved_at: float = 0.0
     told_at: float = 0.0
+    seen: tuple[float, Evaluation] | None = None  # since the last update
 
     def finished(self) -> Training | None:
         """Go to where an earlier part of the run was saved; its result if that was the end."""
@@ -153,6 +154,7 @@ class _Loop:
                 self._save(verdict)
                 return self._result(verdict, seconds=self._seconds())
             run.update()
+            self.seen = None
             now = time.perf_counter()
             if self.checkpoints and self.checkpoints.due(step=run.step, seconds=now - self.saved_at):
                 self._save()
@@ -167,7 +169,9 @@ class _Loop:
             return Health("not converged", f"the horizon of {step} updates is shorter than a window")
         if not run.window.judged(step):
             return Health("not converged", f"the horizon of {step} updates came within an epoch; let it end one")
-        found = health(run.window, step, descent=run.descent, classes=self.problem.classes, look=self._judged)
+        found = health(
+            run.window, step, descent=run.descent, classes=self.problem.classes, look=lambda: self._evaluated()[1]
+        )
         if whole:
             run.unwell = run.unwell + 1 if found.outcome in ("stalled", "collapsed") else 0
         elif found.outcome == "converged":
@@ -181,35 +185,27 @@ class _Loop:
         out_of_patience = 0 < descent.patience <= self.run.unwell
         return verdict.outcome == "converged" or out_of_patience or self.run.step >= descent.steps_max
 
-    def _settled(self) -> float:
-        """The objective in training mode; statistics are those of the present weights afterwards."""
-        run = self.run
-        with own_randomness(run.data.images.device):
-            return training_mode_objective(
-                run.network, run.data, decay=run.decay, problem=self.problem, batches=run.batches
-            )
-
-    def _evaluated(self) -> Evaluation:
-        return evaluated(self.run.network, self.run.data, decay=self.run.decay, problem=self.problem)
-
-    def _judged(self) -> Evaluation:
-        begin = time.perf_counter()
-        self._settled()
-        seen = self._evaluated()
-        self.look_seconds += time.perf_counter() - begin
-        return seen
+    def _evaluated(self) -> tuple[float, Evaluation]:
+        """The objective in training mode, and what the network is in evaluation mode at its present weights."""
+        if self.seen is None:
+            begin, run = time.perf_counter(), self.run
+            given = {"decay": run.decay, "problem": self.problem}
+            with own_randomness(run.data.images.device):
+                training = training_mode_objective(run.network, run.data, **given, batches=run.batches)
+            with own_randomness(run.data.images.device):
+                self.seen = training, evaluated(run.network, run.data, **given)
+            self.look_seconds += time.perf_counter() - begin
+        return self.seen
 
     def _look(self) -> None:
+        training, seen = self._evaluated()
         begin, run = time.perf_counter(), self.run
-        training = self._settled()
-        with own_randomness(run.data.images.device):
-            seen = self._evaluated()
-            values = seen.singular_values.tolist()
-            run.recorder.rows.append((run.step, seen.objective, seen.train_error, training, values))
-            run.remember_best(seen.objective)
-            if self.look:
-                with in_mode(run.network, training=False):
-                    self.look(run.step, run.network)
+        values = seen.singular_values.tolist()
+        run.recorder.rows.append((run.step, seen.objective, seen.train_error, training, values))
+        run.remember_best(seen.objective)
+        if self.look:
+            with own_randomness(run.data.images.device), in_mode(run.network, training=False):
+                self.look(run.step, run.network)
         self.look_seconds += time.perf_counter() - begin
 
     def _tell(self, ended: bool) -> None:
