@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.errors import DownloadError, InvalidInputError, MissingDataError, MissingExtraError
+from deepcollapse.errors import DownloadError, MissingDataError, MissingExtraError
 from deepcollapse.experiments.run_result import json_numbers
 from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims import CLAIMS
@@ -108,11 +108,7 @@ def ledger(store: Store, plan_name: str) -> Ledger:
         InvalidInputError: no such plan in the store, or one that is no reproduction's.
     """
     scope = Scope.of(plan_name)
-    plans = {record.name: record for record in store.plans()}
-    if plan_name not in plans:
-        names = ", ".join(plans) or "none"
-        raise InvalidInputError(f"plan: expected one of {names}, but found {plan_name!r}; name one of them")
-    found = evidence(store, plans[plan_name], size=scope.size)
+    found = evidence(store, store.plan(plan_name), size=scope.size)
     findings = tuple(_finding(CLAIMS[id], found) for id in scope.claims)
     return Ledger(size=scope.size, plan=plan_name, claims=findings)
 
