@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import BusyError, InvalidInputError
+from deepcollapse.experiments.train_spec import decisive
 from deepcollapse.networks.replacing import replace_file
 
 try:
@@ -80,17 +81,10 @@ def _expect_own(folder: Path, document: dict[str, Any]) -> None:
         raise InvalidInputError(
             f"folder: expected a run, but found {file} damaged ({error}); delete the folder, or name another"
         ) from None
-    found, document = _decisive(found), _decisive(document)
+    found, document = decisive(found), decisive(document)
     for key in sorted({*found, *document}):
         if found.get(key) != document.get(key):
             raise InvalidInputError(
                 f"folder: expected a run with {key} = {json.dumps(document.get(key))}, but found "
                 f"{json.dumps(found.get(key))} in {file}; name another folder"
             )
-
-
-def _decisive(document: dict[str, Any]) -> dict[str, Any]:
-    """Without what changes no number: the name, and where images are kept; a checkpoint knows its images."""
-    data = document.get("data")
-    kept = {k: v for k, v in data.items() if k not in ("path", "download")} if isinstance(data, dict) else data
-    return {**document, "name": None, "data": kept}

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.run_result import NUMBERS, PROBLEM_COLUMNS, RunResult, json_numbers, row_table
 from deepcollapse.experiments.train_experiment import TrainResult, train_experiment
-from deepcollapse.experiments.train_spec import TrainSpec
+from deepcollapse.experiments.train_spec import TrainSpec, decisive
 
 __all__ = ["TrainRun"]
 
@@ -82,11 +82,10 @@ class TrainRun:
         Raises:
             InvalidInputError: the file of images cannot be read.
         """
-        document = self.spec.as_json()
-        data = {name: value for name, value in document["data"].items() if name not in ("path", "download")}
+        document = decisive(self.spec.as_json())
         if self.spec.data.source == "file":
-            data["sha256"] = _sha256(self.spec.data.path)
-        return {"kind": self.kind, "spec": {**document, "name": None, "data": data}}
+            document["data"]["sha256"] = _sha256(self.spec.data.path)
+        return {"kind": self.kind, "spec": document}
 
     def result(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> RunResult:
         """One row; the document is the run's summary. Checkpoints in the folder are gone on from."""

@@ -20,7 +20,7 @@ from deepcollapse.networks.execution import own_randomness
 from deepcollapse.networks.network import in_mode
 from deepcollapse.ufm import Activation
 
-__all__ = ["Analysis", "HeadSpec", "TrainSpec", "shipped_specs", "train_spec"]
+__all__ = ["Analysis", "HeadSpec", "TrainSpec", "decisive", "shipped_specs", "train_spec"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,13 @@ class TrainSpec:
 
 _ADAPTER: TypeAdapter[TrainSpec] = TypeAdapter(TrainSpec)
 _FOLDER = resources.files("deepcollapse.experiments") / "specs"
+
+
+def decisive(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification's document without what changes no number: the name, and where images are kept."""
+    data = document.get("data")
+    kept = {k: v for k, v in data.items() if k not in ("path", "download")} if isinstance(data, Mapping) else data
+    return {**document, "name": None, "data": kept}
 
 
 def shipped_specs() -> tuple[str, ...]:
