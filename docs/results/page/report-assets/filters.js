@@ -60,6 +60,27 @@
     );
   }
 
+  /** The two choices of settings that a view's charts are drawn over. */
+  function axes({ varying, x, by, onX, onBy }) {
+    const options = varying.map(({ key }) => [key, site.runs.label(key)]);
+    return [
+      site.controls.choice({
+        name: "x",
+        label: "Across",
+        value: x,
+        options: options.length ? options : [["", "nothing varies"]],
+        onInput: onX,
+      }),
+      site.controls.choice({
+        name: "by",
+        label: "Split by",
+        value: by,
+        options: [["", "nothing"], ...options.filter(([key]) => key !== x)],
+        onInput: onBy,
+      }),
+    ];
+  }
+
   /** A slot split in a panel and contents. */
   function framed(section) {
     const [side, contents] = [element("div"), element("div")];
@@ -67,5 +88,5 @@
     return { side, contents };
   }
 
-  site.filters = Object.freeze({ chosen, panel, framed });
+  site.filters = Object.freeze({ axes, chosen, panel, framed });
 })(globalThis.deepcollapse);

@@ -55,23 +55,13 @@
     function build() {
       const found = all();
       const { x, by } = axes(found);
-      const options = found.varying.map(({ key }) => [key, site.runs.label(key)]);
-      const own = [
-        site.controls.choice({
-          name: "x",
-          label: "Across",
-          value: x,
-          options: options.length ? options : [["", "nothing varies"]],
-          onInput: (to) => change({ x: to }),
-        }),
-        site.controls.choice({
-          name: "by",
-          label: "Split by",
-          value: by,
-          options: [["", "nothing"], ...options.filter(([key]) => key !== x)],
-          onInput: (to) => change({ by: to }, { quietly: true }),
-        }),
-      ];
+      const own = site.filters.axes({
+        varying: found.varying,
+        x,
+        by,
+        onX: (to) => change({ x: to }),
+        onBy: (to) => change({ by: to }, { quietly: true }),
+      });
       refill(side, site.filters.panel({ kind: "train", state: { part: "all", ...state }, own, onChange: change }));
     }
 
