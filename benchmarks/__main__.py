@@ -1,7 +1,7 @@
 """Time the computations: ``python -m benchmarks [TABLE] [--rounds R] [--seconds S] [--json FILE]``.
 
-Run it on a quiet machine: where other work goes on, torch's threads wait for each other. One thread for everything
-(OMP_NUM_THREADS=1) suffers less; ratios of one thread are then measured, and nothing about two.
+Run it on a quiet machine. With one thread for everything (OMP_NUM_THREADS=1) it measures ratios of one thread, and
+nothing about two.
 """
 
 import argparse
@@ -66,8 +66,7 @@ def text(found: dict) -> Iterable[str]:
         yield f"{'problem':<23}{'dtype':<9}{'contender':<11}{'1000 model-steps/s':<28}{'to loop':>8}{'of peak':>9}"
         yield from map(_descent_line, found["descent"])
         yield from ("", f"{'target':<23}{'dtype':<9}{'quantity':<15}{'at least':>9}{'found':>9}{'short by':>10}")
-        for row in found["targets"]["rows"]:
-            yield from _target_lines(row)
+        yield from map(_target_line, found["targets"]["rows"])
         yield from (f"condition of the targets that does not hold: {text}" for text in found["targets"]["unmet"])
     if "answer" in found:
         yield from ("", *_answer_lines(found["answer"]))
@@ -87,12 +86,10 @@ def _descent_line(row: dict) -> str:
     return f"{_size(row):<23}{row['dtype']:<9}{row['contender']:<11}{speed:<28}{ratio:>8.2f}{share:>9.1%}{took}"
 
 
-def _target_lines(row: dict) -> Iterable[str]:
+def _target_line(row: dict) -> str:
     missed = f"{row['shortfall']:.1%}" if row["shortfall"] else "-"
     figures = f"{row['target']:>9.2f}{row['found']:>9.2f}{missed:>10}{row['share_needed']:>16.1%}"
-    yield f"{_size(row):<23}{row['dtype']:<9}{row['contender']:<11}{row['quantity']:<15}{figures}"
-    if row["cause"]:
-        yield f"    {row['cause']}"
+    return f"{_size(row):<23}{row['dtype']:<9}{row['contender']:<11}{row['quantity']:<15}{figures}"
 
 
 def _answer_lines(row: dict) -> Iterable[str]:

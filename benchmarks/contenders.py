@@ -97,10 +97,7 @@ CONTENDERS: dict[str, Contender] = {
     "vmap": vectorised,
     **{name: functools.partial(engine, name=name) for name in ENGINES},
 }
-"""The others are compared with the faster of ``LOOPS``, the loop in one process with one thread and with torch's.
-
-Where other work goes on, torch's threads wait for each other and can make the loop ten times slower.
-"""
+"""The others are compared with the faster of ``LOOPS``, the loop in one process with one thread and with torch's."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How fast the engines should be, and what the profile says where they are not.
+"""How fast the engines should be.
 
 The targets are for two cores of a quiet machine, in the units of ``descent_rows``.
 """
@@ -22,7 +22,6 @@ class Target:
         contender: of the row.
         quantity: "ratio_to_loop" or "share_of_peak".
         least: its median should not be below.
-        cause: what keeps the figure where it is, as measured.
     """
 
     problem: Problem
@@ -30,7 +29,6 @@ class Target:
     contender: str
     quantity: str
     least: float
-    cause: str
 
 
 _THREADS = 2
@@ -42,39 +40,18 @@ _RATIOS = (
     {"float32": 700.0, "float64": 450.0},
 )
 _WIDE_RATIO = 1.5
-
-# Cycles of one step of one group, kernel alone, one thread; medians over the steps; vector FMAs per cycle (of at most
-# one) counted as in measurement.flops.
-_MACHINE = "Zen 4, AVX-512, one thread: "
-_CAUSES = (
-    "sums over K = 10 terms (updates of W_1, H_1) take 38 % of the cycles at 0.72 to 0.74 vector FMAs per cycle, "
-    "hardly less than where everything fits the first-level cache (0.75); the other products run at 0.95 to 0.97, "
-    "softmax takes 3 to 5 %",
-    "sums over K = 10 terms (updates of W_1, W_2, H_1) take 38 to 40 % of the cycles at 0.63 to 0.73 vector FMAs per "
-    "cycle; the other products run at 0.71 to 0.96, softmax takes 2 to 3 %",
-    "sums over K = 10 terms (updates of W_1, H_1) take 33 to 34 % of the cycles at 0.62 to 0.75 vector FMAs per cycle; "
-    "the other products run at 0.70 to 0.91, softmax takes 8 % in float32 and 13 % in float64",
-)
 _TORCH_RATIOS = (35.0, 50.0, 100.0)
-_TORCH_CAUSE = (
-    "at d = 70 the batched products of torch run at 46 to 61 Gflop/s, about half of what one thread reaches with large "
-    "matrices; softmax takes 9 %"
-)
-_WIDE_CAUSE = (
-    "N = K, so the loop does the same operations; with torch's threads it reaches half of the gemm peak, with one "
-    "thread 0.57 to 0.68 of what one reaches, the torch engine there 0.90 to 0.98 in float32, 0.76 to 0.80 in float64"
-)
 
 
 def _targets() -> Iterator[Target]:
     *narrow, wide = CASES
-    for case, ratios, torch_ratio, cause in zip(narrow, _RATIOS, _TORCH_RATIOS, _CAUSES, strict=True):
-        yield Target(case.problem, "float32", "torch", "ratio_to_loop", torch_ratio, _MACHINE + _TORCH_CAUSE)
+    for case, ratios, torch_ratio in zip(narrow, _RATIOS, _TORCH_RATIOS, strict=True):
+        yield Target(case.problem, "float32", "torch", "ratio_to_loop", torch_ratio)
         for dtype in DTYPES:
-            yield Target(case.problem, dtype, "cpu", "ratio_to_loop", ratios[dtype], _MACHINE + cause)
-            yield Target(case.problem, dtype, "cpu", "share_of_peak", _SHARE, _MACHINE + cause)
+            yield Target(case.problem, dtype, "cpu", "ratio_to_loop", ratios[dtype])
+            yield Target(case.problem, dtype, "cpu", "share_of_peak", _SHARE)
     for dtype in DTYPES:
-        yield Target(wide.problem, dtype, "auto", "ratio_to_loop", _WIDE_RATIO, _MACHINE + _WIDE_CAUSE)
+        yield Target(wide.problem, dtype, "auto", "ratio_to_loop", _WIDE_RATIO)
 
 
 TARGETS = tuple(_targets())
@@ -93,7 +70,7 @@ def unmet(machine: Mapping) -> list[str]:
 def target_rows(rows: Iterable[Mapping]) -> Iterator[dict[str, object]]:
     """What is wanted and what was found, for the ``descent_rows`` that have a target.
 
-    ``shortfall`` is 1 - found / target where that is positive, else 0; only then there is a ``cause``.
+    ``shortfall`` is 1 - found / target where that is positive, else 0.
     ``share_needed`` is the share of the gemm peak at which the target would be met: near or above one, the loop of this
     machine is too fast for it.
     """
@@ -111,5 +88,4 @@ def target_rows(rows: Iterable[Mapping]) -> Iterator[dict[str, object]]:
             "found": row[target.quantity]["median"],
             "shortfall": shortfall,
             "share_needed": row["share_of_peak"]["median"] * target.least / row[target.quantity]["median"],
-            "cause": target.cause if shortfall else None,
         }
