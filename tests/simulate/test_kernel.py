@@ -1,5 +1,6 @@
 import os
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +67,37 @@ def test_the_cache_is_below_home_by_default(monkeypatch):
     assert str(cache_folder()) == "/home/somebody/.cache/deepcollapse"
 
 
+@pytest.mark.parametrize("named", ["", "cache", "./cache", "~/cache"])
+def test_a_relative_name_of_the_cache_is_ignored(named, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", named)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert str(cache_folder()) == "/home/somebody/.cache/deepcollapse"
+
+
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_without_a_home_nothing_is_left_in_the_working_directory(home, monkeypatch, tmp_path):
+    def nobody(number):
+        raise KeyError(number)
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME") if home is None else monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.chdir(tmp_path)
+    path = build("float64")
+    assert path.is_file()
+    assert path.is_absolute()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_can_be_written(cache, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", full)
+    with pytest.raises(CompilerError, match="expected a folder to build it in, but found No space left on device; let"):
+        build("float64")
+
+
 def test_a_machine_without_a_compiler_falls_back_to_torch(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
@@ -76,7 +108,28 @@ def test_a_machine_without_a_compiler_falls_back_to_torch(monkeypatch, tmp_path)
 
 def test_a_named_compiler_that_is_not_there(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(CompilerError, match=r"expected what \$CXX names \(no-such-compiler\) on the PATH"):
+    with pytest.raises(
+        CompilerError, match=r"CXX: expected a C\+\+ compiler on the PATH, but found 'no-such-compiler'"
+    ):
+        build("float64")
+
+
+@pytest.mark.parametrize("name", ["g++ '", 'g++ "-O2', "g++ \\\\\\"])
+def test_a_compiler_that_the_shell_could_not_read_either(name, monkeypatch):
+    monkeypatch.setenv("CXX", name)
+    with pytest.raises(CompilerError, match=r"CXX: expected a command as the shell reads it, but found .*; correct or"):
+        compiler()
+    assert simulate(Problem(classes=3, layers=1, decay=0.05), seeds=20, lr=1.0).engine == "torch float64 cpu"
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/sh\nexit 0\n", b"\x7fELF and nothing that runs"])
+def test_a_program_that_is_no_compiler(content, monkeypatch, tmp_path):
+    path = Path(script(tmp_path, ""))
+    path.write_bytes(content)
+    monkeypatch.setenv("CXX", str(path))
+    with pytest.raises(
+        CompilerError, match=r"to build the kernel, but found (no kernel.so written|.*Exec format error)"
+    ):
         build("float64")
 
 

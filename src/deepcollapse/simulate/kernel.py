@@ -20,6 +20,7 @@ _REAL = {"float32": "float", "float64": "double"}
 _COMPILERS = ("c++", "g++", "clang++")
 _FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread")
 _NATIVE = "-march=native"  # left out where the compiler does not know it
+_TORCH = 'use engine="torch" (--engine torch)'
 
 
 class Model(ctypes.Structure):
@@ -56,13 +57,12 @@ def kernel(dtype: str) -> ctypes.CDLL:
     """
     path = build(dtype)
     try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
+        return _declared(ctypes.CDLL(str(path)))
+    except (OSError, AttributeError) as error:  # no library, or one without our functions
         raise CompilerError(
-            f"kernel: expected a library that loads, but found {path} does not ({error}); "
-            'install another C++ compiler, or use engine="torch"'
+            f"kernel: expected a library that loads, but found {path} does not ({error}); name another C++ compiler in "
+            f"$CXX, or {_TORCH}"
         ) from None
-    return _declared(library)
 
 
 def build(dtype: str) -> Path:
@@ -86,30 +86,59 @@ def build(dtype: str) -> Path:
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return _built(program, source, dtype=dtype, target=kept)
     except OSError:
+        pass
+    try:
         return _built(program, source, dtype=dtype, target=Path(_passing_folder().name) / name)
+    except OSError as error:
+        raise CompilerError(
+            f"kernel: expected a folder to build it in, but found {error}; let XDG_CACHE_HOME or TMPDIR name one that "
+            f"can be written, or {_TORCH}"
+        ) from None
 
 
 def compiler() -> list[str]:
     """The C++ compiler as the start of a command: the one that $CXX names, else the first of c++, g++, clang++.
 
     Raises:
-        CompilerError: there is none.
+        CompilerError: there is none, or $CXX is not a command.
     """
-    wanted = shlex.split(os.environ.get("CXX", ""))
-    for program in (wanted,) if wanted else ([name] for name in _COMPILERS):
+    named = _named_compiler()
+    for program in (named,) if named else ([name] for name in _COMPILERS):
         if shutil.which(program[0]):
             return program
-    looked_for = f"what $CXX names ({wanted[0]})" if wanted else "c++, g++ or clang++"
+    if named:
+        raise CompilerError(
+            f"CXX: expected a C++ compiler on the PATH, but found {named[0]!r}; correct or unset CXX, or {_TORCH}"
+        )
     raise CompilerError(
-        f"compiler: expected {looked_for} on the PATH, but found none; install a C++ compiler (the package g++ or "
-        'clang, or Xcode\'s command line tools), or use engine="torch"'
+        "compiler: expected c++, g++ or clang++ on the PATH, but found none; install a C++ compiler (the package g++ "
+        f"or clang, or Xcode's command line tools), or {_TORCH}"
     )
 
 
 def cache_folder() -> Path:
-    """Where libraries are kept: deepcollapse in $XDG_CACHE_HOME, or in ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(home) / "deepcollapse"
+    """Where libraries are kept: deepcollapse in $XDG_CACHE_HOME, or in ~/.cache.
+
+    A relative $XDG_CACHE_HOME is ignored, as its specification asks for. A user without a home gets a folder that lasts
+    as long as the process does.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    try:
+        home = named if named.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return Path(_passing_folder().name)
+    return home / "deepcollapse" if home.is_absolute() else Path(_passing_folder().name)
+
+
+def _named_compiler() -> list[str]:
+    text = os.environ.get("CXX", "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise CompilerError(
+            f"CXX: expected a command as the shell reads it, but found {text!r} ({error}); correct or unset CXX, or "
+            f"{_TORCH}"
+        ) from None
 
 
 def _built(program: list[str], source: str, *, dtype: str, target: Path) -> Path:
@@ -122,6 +151,8 @@ def _built(program: list[str], source: str, *, dtype: str, target: Path) -> Path
             _output([*command, _NATIVE])
         except CompilerError:
             _output(command)
+        if not library.is_file():
+            raise _useless(program[0], f"no {library.name} written")
         digest.write_text(_digest(library), encoding="ascii")
         os.replace(library, target)
         os.replace(digest, _digest_file(target))
@@ -129,14 +160,21 @@ def _built(program: list[str], source: str, *, dtype: str, target: Path) -> Path
 
 
 def _output(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if done.returncode:
-        reason = next((line for line in done.stderr.splitlines() if "error" in line), f"exit code {done.returncode}")
-        raise CompilerError(
-            f"compiler: expected {command[0]} to build the kernel, but found {reason.strip()}; "
-            'name another C++ compiler in $CXX, or use engine="torch"'
-        )
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+        lines, failed = done.stderr.splitlines(), done.returncode
+    except OSError as error:  # a file that is executable but no program
+        raise _useless(command[0], str(error)) from None
+    if failed:
+        raise _useless(command[0], next((line for line in lines if "error" in line), f"exit code {failed}").strip())
     return done.stdout
+
+
+def _useless(program: str, found: str) -> CompilerError:
+    return CompilerError(
+        f"compiler: expected {program} to build the kernel, but found {found}; name another C++ compiler in $CXX, or "
+        f"{_TORCH}"
+    )
 
 
 def _whole(library: Path) -> bool:
