@@ -244,16 +244,6 @@ def test_landscape_without_collapse_says_so(document, changes):
     assert document("landscape", "--classes", "6", "--layers", "2", "--restarts", "1", *changes)["dnc_loss"] is None
 
 
-def test_an_interrupt_is_one_line_and_exit_code_one(monkeypatch, refusal):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("deepcollapse.cli.landscape.search", interrupted)
-    code, line = refusal("landscape", "--classes", "4", "--layers", "2")
-    assert code == 1
-    assert "interrupted" in line
-
-
 def test_numbers_are_not_cut_where_there_is_no_terminal(capsys):
     assert run(["atlas"]) == 0
     assert "0.00616271105" in capsys.readouterr().out

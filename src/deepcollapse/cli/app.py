@@ -3,10 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cyclopts import App, CycloptsError
 
 from deepcollapse import __version__
+from deepcollapse.cli.streams import Screen, open_streams, settle_streams, write
 from deepcollapse.errors import (
     DeepcollapseError,
     InvalidInputError,
@@ -73,34 +75,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     if "OMP_WAIT_POLICY" not in os.environ:  # before torch: its threads would spin while another program has their core
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    open_streams()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code. Errors become one line on standard error."""
     try:
-        if arguments and arguments[0] in _COMMANDS and _HELP & set(arguments):
-            described(arguments[0])
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or DONE
-        sys.stdout.flush()
+        code = _called(arguments)
+        settle_streams()
         return code
     except (CycloptsError, InvalidInputError, MissingExtraError, UndefinedError, TooLargeError) as error:
         return _report(error, BAD_INPUT)
     except DeepcollapseError as error:
         return _report(error, FAILED)
-    except KeyboardInterrupt:
-        return _report("interrupted; what was written so far is kept, run again to go on", FAILED)
+    except KeyboardInterrupt as stop:
+        return _report(f"interrupted; {str(stop) or 'the same command starts from the beginning'}", FAILED)
     except MemoryError as error:
         return _report(f"memory: expected to fit the machine, but found {error}; lower the sizes", BAD_INPUT)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has seen enough
-        return DONE
     except OSError as error:
         what = f"{error.strerror} ({error.filename})" if error.filename else str(error)
         return _report(f"file: expected a path that can be read or written, but found: {what}; choose one", BAD_INPUT)
 
 
+def _called(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in _COMMANDS and _HELP & set(arguments):
+        described(arguments[0])
+    found = app(arguments, console=Screen(), exit_on_error=False, print_error=False, result_action="return_value")
+    return found or DONE
+
+
 def _report(error: object, code: int) -> int:
-    line = " ".join(str(error).split())
-    sys.stderr.write(f"deepcollapse: {line}\n")
+    write(f"deepcollapse: {' '.join(str(error).split())}\n", error=True)
+    with suppress(OSError):
+        settle_streams()
     return code

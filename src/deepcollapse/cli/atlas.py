@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.model import Whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.errors import ConvergenceError
@@ -21,7 +22,8 @@ def atlas(*, check: bool = False, build: Path | None = None, restarts: Whole = 2
         json: write one JSON document to standard output.
     """
     if build is not None:
-        with progress_bar("searching") as progress:
+        kept = f"the settings searched so far are in {build}, the same command goes on"
+        with keeping(lambda: kept), progress_bar("searching") as progress:
             build_atlas(build, restarts=restarts, progress=progress)
         return
     table = shipped_atlas()

@@ -2,11 +2,9 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +17,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from deepcollapse.cli.streams import Screen, encodable, write
+
 _WIDE = 160  # columns where the output is not a terminal: numbers must not be cut
 
 __all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar", "progress_bars"]
@@ -26,25 +26,25 @@ __all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar",
 
 def print_json(document: Mapping[str, object]) -> None:
     """Write one JSON document and nothing else; numbers without a value become null."""
-    sys.stdout.write(json.dumps(_plain(document), allow_nan=False) + "\n")
+    write(json.dumps(_plain(document), allow_nan=False) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Write a table; numbers are right-aligned."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=encodable(title), title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(encodable(column), justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        table.add_row(*map(number, row))
-    console = Console()
+        table.add_row(*(encodable(number(value)) for value in row))
+    console = Screen()
     console.print(table, width=None if console.is_terminal else _WIDE, soft_wrap=not console.is_terminal)
 
 
 def print_lines(*lines: str) -> None:
     """Write lines as they are."""
     for line in lines:
-        sys.stdout.write(line + "\n")
+        write(line + "\n")
 
 
 def number(value: object) -> str:
@@ -70,7 +70,7 @@ def progress_bars(*, unit: str | None = None) -> Iterator[Callable[[str, float, 
     Args:
         unit: of what is counted, to show how many of it are done in a second; None shows no speed.
     """
-    console = Console(stderr=True)
+    console = Screen(error=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     speed = () if unit is None else (_Speed(unit),)
     tasks: dict[str, TaskID] = {}

@@ -1,14 +1,15 @@
 """``deepcollapse query``: the rows of a store in SQL."""
 
 import csv as table_writer
+import io
 import json as json_writer
-import sys
 from pathlib import Path
 
 from rich.markup import escape
 
 from deepcollapse.cli.opened_store import opened_store
 from deepcollapse.cli.output import number, print_json, print_lines, print_table
+from deepcollapse.cli.streams import write
 from deepcollapse.errors import InvalidInputError
 
 __all__ = ["query"]
@@ -33,9 +34,11 @@ def query(*question: str, json: bool = False, csv: bool = False) -> None:
     if json:
         print_json({"columns": columns, "rows": answer.to_pylist()})
     elif csv:
-        writer = table_writer.writer(sys.stdout, lineterminator="\n")
+        text = io.StringIO()
+        writer = table_writer.writer(text, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows([_cell(value) for value in row.values()] for row in answer.to_pylist())
+        write(text.getvalue())
     else:
         rows = [[_shown(value) for value in row.values()] for row in answer.slice(0, _SHOWN).to_pylist()]
         print_table("", [escape(name) for name in columns], rows)

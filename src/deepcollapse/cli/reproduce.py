@@ -1,13 +1,14 @@
 """``deepcollapse reproduce``: the paper's claims, one by one, against what this software finds."""
 
-import sys
 from pathlib import Path
 from typing import Literal
 
 from rich.markup import escape
 
+from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
-from deepcollapse.cli.workers import Workers
+from deepcollapse.cli.streams import write
+from deepcollapse.cli.workers import Workers, runs_done
 from deepcollapse.plot.paper import paper_figures, write_paper_figures
 from deepcollapse.report.site import expect_page_folder, write_site
 from deepcollapse.reproduce import Finding, Ledger, ledger, other_failures, reproduction
@@ -53,7 +54,7 @@ def reproduce(
     if out is not None:
         expect_page_folder(out)
     launcher, opened = who.chosen(), Store.create(store)
-    with progress_bar("runs") as advance:
+    with keeping(lambda: runs_done(opened, wanted)), progress_bar("runs") as advance:
         launch(opened, wanted, launcher=launcher, retry=retry, progress=advance)
     found = ledger(opened, wanted.name)
     file = found.save(opened.path)
@@ -64,10 +65,10 @@ def reproduce(
         print_lines(f"Ledger: {file}")
     if out is not None:
         page = _write(opened, out, plan=wanted.name)
-        sys.stderr.write(f"Report: {page}\n") if json else print_lines(f"Report: {page}")
+        write(f"Report: {page}\n", error=json)
     failures = other_failures(opened, wanted.name)
     for id, error in failures.items():
-        sys.stderr.write(f"deepcollapse: run {id} failed: {error}\n")
+        write(f"deepcollapse: run {id} failed: {error}\n", error=True)
     return 1 if failures else 0
 
 

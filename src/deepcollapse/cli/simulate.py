@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from deepcollapse.cli.descent import Rule, Start
+from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.model import Model, Whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.errors import ConvergenceError, InvalidInputError
@@ -86,10 +87,11 @@ def simulate(
             progress=lambda state: advance(state.ended, seeds),
         )
     document = ensemble.as_json() | {"engine_reason": choice.reason}
-    if stability:
-        document |= _stability(ensemble)
-    if not ensemble.interrupted:
-        document |= _repeats(ensemble, plan, audit=audit, watch=watch)
+    with keeping(lambda: f"the ended runs are in {keep}, the same command goes on" if keep else ""):
+        if stability:
+            document |= _stability(ensemble)
+        if not ensemble.interrupted:
+            document |= _repeats(ensemble, plan, audit=audit, watch=watch)
     if json:
         print_json(document)
     else:

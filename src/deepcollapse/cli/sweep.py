@@ -1,14 +1,14 @@
 """``deepcollapse sweep``: the runs of a plan, done in a store."""
 
-import sys
 import time
 from pathlib import Path
 
 from rich.markup import escape
 
+from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.cli.plan import one_plan
-from deepcollapse.cli.workers import Workers
+from deepcollapse.cli.workers import Workers, runs_done
 from deepcollapse.store import Status, Store
 from deepcollapse.sweep import launch
 
@@ -41,15 +41,8 @@ def sweep(
     """
     wanted, launcher = one_plan(*plan), who.chosen()
     opened, begin = Store.create(store), time.perf_counter()
-    try:
-        with progress_bar("runs") as advance:
-            found = launch(opened, wanted, launcher=launcher, lease=lease, retry=retry, progress=advance)
-    except KeyboardInterrupt:
-        done = len(opened.done() & set(wanted.ids))
-        sys.stderr.write(
-            f"deepcollapse: interrupted; {done} of {len(wanted.ids)} runs are done, the same command goes on\n"
-        )
-        return 1
+    with keeping(lambda: runs_done(opened, wanted)), progress_bar("runs") as advance:
+        found = launch(opened, wanted, launcher=launcher, lease=lease, retry=retry, progress=advance)
     seconds = time.perf_counter() - begin
     if json:
         counts = {name: getattr(found, name) for name in ("plan", "total", "done", "failed")}

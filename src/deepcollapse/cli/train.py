@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.output import print_json, print_lines, progress_bars
 from deepcollapse.experiments import train_experiment, train_spec
 from deepcollapse.report import write_run
@@ -23,7 +24,8 @@ def train(*spec: str, out: Path | None = None, json: bool = False) -> None:
     name, *overrides = spec or ("",)
     wanted = train_spec(name, overrides)
     folder = out or Path("runs") / Path(name).stem
-    with progress_bars(unit="images") as advance:
+    kept = f"the same command goes on from the last checkpoint in {folder}, if there is one yet"
+    with keeping(lambda: kept), progress_bars(unit="images") as advance:
         result = train_experiment(
             wanted,
             folder=folder,

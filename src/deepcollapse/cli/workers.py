@@ -7,9 +7,10 @@ from cyclopts import Parameter
 
 from deepcollapse.cli.model import Whole
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.sweep import DaskLauncher, Launcher, PoolLauncher, SerialLauncher, SlurmLauncher
+from deepcollapse.store import Store
+from deepcollapse.sweep import DaskLauncher, Launcher, Plan, PoolLauncher, SerialLauncher, SlurmLauncher
 
-__all__ = ["Workers"]
+__all__ = ["Workers", "runs_done"]
 
 
 @Parameter(name="*")
@@ -58,3 +59,9 @@ class Workers:
                         f"{name}: expected none with the launcher {self.launcher}, but found {value}; add --launcher "
                         f"{launcher}"
                     )
+
+
+def runs_done(store: Store, plan: Plan) -> str:
+    """How much of a plan is in a store, for whoever interrupts the command."""
+    done = len(store.done() & set(plan.ids))
+    return f"{done} of {len(plan.ids)} runs are done, the same command goes on"
