@@ -189,3 +189,33 @@ def test_unknown_top_level_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = deepcollapse.no_such_name
+
+
+def opened_in_no_named_encoding(tree: ast.Module) -> Iterator[str]:
+    """Calls that read or write text in whatever encoding the machine has."""
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        given = {keyword.arg: keyword.value for keyword in call.keywords}
+        modes = [
+            a.value for a in [*call.args, *given.values()] if isinstance(a, ast.Constant) and isinstance(a.value, str)
+        ]
+        binary = any("b" in mode and set(mode) <= set("rwaxbt+") for mode in modes)
+        text = name in ("read_text", "write_text") or {"text", "universal_newlines"} & given.keys()
+        opens = (name == "open" and (isinstance(call.func, ast.Name) or bool(modes))) or name in (
+            "fdopen",
+            "TextIOWrapper",
+        )
+        if (text or opens) and not binary and "encoding" not in given:
+            yield f"{name}, line {call.lineno}"
+
+
+def test_every_text_is_read_and_written_in_a_named_encoding():
+    found = {str(file.relative_to(PACKAGE)): list(opened_in_no_named_encoding(parsed(file))) for file in FILES}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["open(p)", "open(p, 'w')", "p.open('a')", "p.read_text()", "p.write_text(t)", "run(c, text=True)"]
+)
+def test_a_text_in_the_encoding_of_the_machine_is_found(code):
+    assert list(opened_in_no_named_encoding(ast.parse(code)))

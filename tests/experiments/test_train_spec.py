@@ -215,3 +215,18 @@ def test_all_mistakes_at_once():
 def test_no_such_specification():
     with pytest.raises(InvalidInputError, match=r"spec: expected a TOML file or one of cifar10-.*, but found 'mnits'"):
         train_spec("mnits")
+
+
+def test_powers_are_numbers_wherever_a_specification_has_one():
+    entries = ["decay.weights=2^-10", "decay.features=2^-14", "head.width=2^5", "analysis.noise=[2^-3,1]"]
+    spec = train_spec("digits", entries)
+    assert (spec.decay.weights, spec.decay.features) == (2.0**-10, 2.0**-14)
+    assert (spec.head.width, spec.analysis.noise) == (32, (0.125, 1.0))
+    document = spec.as_json() | {"name": "2^3", "seed": "2^4"}
+    assert (train_spec(document).name, train_spec(document).seed) == ("2^3", 16)
+
+
+@pytest.mark.parametrize("value", ["10^999", "0^-1", "-8^0.5"])
+def test_a_power_without_a_value_is_named_by_its_key(value):
+    with pytest.raises(InvalidInputError, match=r"^decay.weights: expected a finite real number, but found '.*; write"):
+        train_spec("digits", [f"decay.weights={value}"])

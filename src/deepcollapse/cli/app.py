@@ -85,7 +85,9 @@ def run(arguments: Sequence[str]) -> int:
         code = _called(arguments)
         settle_streams()
         return code
-    except (CycloptsError, InvalidInputError, MissingExtraError, UndefinedError, TooLargeError) as error:
+    except CycloptsError as error:  # the options' own readers say in their words what is wrong
+        return _report(error.__cause__ if isinstance(error.__cause__, DeepcollapseError) else error, BAD_INPUT)
+    except (InvalidInputError, MissingExtraError, UndefinedError, TooLargeError) as error:
         return _report(error, BAD_INPUT)
     except DeepcollapseError as error:
         return _report(error, FAILED)

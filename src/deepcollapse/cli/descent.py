@@ -5,7 +5,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from deepcollapse.cli.model import Whole
+from deepcollapse.cli.model import Real, RealOrAuto, Whole
 from deepcollapse.simulate import Descent, Initialisation, descent, optimiser_named, stable_lr
 from deepcollapse.ufm import Problem
 
@@ -21,9 +21,9 @@ class Start:
 
     init: str = "gaussian"
     "Law of the initial factors: gaussian, pytorch, orthogonal, spectral, near-dnc, near-paired, near-T5 and so on."
-    init_scale: float = 1.0
+    init_scale: Real = 1.0
     "s: Gaussian entries start as N(0, s^2 / d); the other laws scale likewise."
-    init_distance: float | None = None
+    init_distance: Real | None = None
     "For near-...: size of the perturbation relative to each factor."
 
     def initialisation(self) -> Initialisation:
@@ -36,15 +36,15 @@ class Start:
 class Rule:
     """How runs step, and when they end."""
 
-    lr: float | Literal["auto"] = 0.5
+    lr: RealOrAuto = 0.5
     "Learning rate; auto takes half of what is stable at the largest curvature on the way from the first four starts."
     optimiser: Literal["gd", "momentum", "adam"] = "gd"
     "Plain gradient descent, heavy ball, or Adam; the decay is part of the gradient."
-    beta: float | None = None
+    beta: Real | None = None
     "Of momentum; default 0.9."
     steps_max: Whole | None = None
     "Horizon, after which a run counts as not converged; default from lr and decay."
-    tol: float | None = None
+    tol: Real | None = None
     "A run has converged when the norm of its gradient is at most this; default 1e-6, less for tiny decay."
 
     def descent(self, problem: Problem, initialisation: Initialisation) -> Descent:

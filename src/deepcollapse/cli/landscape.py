@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepcollapse.cli.model import Model, Numbers, Whole
+from deepcollapse.cli.model import Model, Numbers, Whole, whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.landscape import Landscape, search
@@ -29,7 +29,7 @@ def landscape(
         result = search(
             model.problem(),
             restarts=restarts,
-            ranks=tuple(map(int, rank)) if rank else None,
+            ranks=tuple(whole(value, name="rank") for value in rank) if rank else None,
             generator=generator,
             progress=progress,
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from deepcollapse.cli.model import Whole
+from deepcollapse.cli.model import Real, Whole
 from deepcollapse.cli.output import number, print_json, print_lines, print_table, progress_bar
 from deepcollapse.experiments.feature_files import measure_files
 from deepcollapse.stats import Centre
@@ -39,7 +39,7 @@ def measure(
     centre: Centre = "class",
     classes: Whole | None = None,
     drop_empty: bool = False,
-    rtol: float = 1e-3,
+    rtol: Real = 1e-3,
     json: bool = False,
 ) -> None:
     """Collapse metrics of features in files: NC1 to NC4, spectra, nearest structure.

@@ -1,6 +1,5 @@
 """Command line options that describe the model, shared by the commands."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
@@ -8,38 +7,51 @@ from typing import Annotated, Literal, TypeVar
 from cyclopts import Parameter, Token
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.powers import number
 from deepcollapse.ufm.problem import Problem
 
-__all__ = ["Model", "Numbers", "Whole"]
+__all__ = ["Model", "Numbers", "Real", "RealOrAuto", "Whole", "whole"]
 
 T = TypeVar("T")
 
 
 def _numbers(_: object, tokens: Sequence[Token]) -> tuple[float, ...]:
-    return tuple(_number(part) for part in tokens[0].value.split(","))
+    return tuple(number(part, name=_name(tokens)) for part in tokens[0].value.split(","))
 
 
-def _number(text: str) -> float:
-    """A decimal number or a power such as 2^-10."""
-    base, _, exponent = text.partition("^")
-    try:
-        return float(base) ** float(exponent) if exponent else float(base)
-    except (ValueError, OverflowError, ZeroDivisionError):
-        raise InvalidInputError(f"expected a number such as 0.001 or 2^-10, but found {text!r}; correct it") from None
+def _real(_: object, tokens: Sequence[Token]) -> float:
+    return float(number(tokens[0].value, name=_name(tokens)))
+
+
+def _real_or_auto(kind: object, tokens: Sequence[Token]) -> float | str:
+    return "auto" if tokens[0].value == "auto" else _real(kind, tokens)
 
 
 def _whole(_: object, tokens: Sequence[Token]) -> int:
-    return _as_whole(tokens[0].keyword or "number", _number(tokens[0].value))
+    return whole(number(tokens[0].value, name=_name(tokens)), name=_name(tokens))
 
 
-def _as_whole(name: str, value: float) -> int:
-    if not math.isfinite(value) or value != int(value):
-        raise InvalidInputError(f"{name.lstrip('-')}: expected a whole number, but found {value:g}; correct it")
+def _name(tokens: Sequence[Token]) -> str:
+    return (tokens[0].keyword or "number").lstrip("-")
+
+
+def whole(value: float, *, name: str) -> int:
+    """The value as an integer; raises InvalidInputError for a fraction and for what 64 bits do not hold."""
+    if value != int(value):
+        raise InvalidInputError(f"{name}: expected a whole number, but found {value:g}; correct it")
+    if abs(value) >= 2**63:
+        raise InvalidInputError(f"{name}: expected a number below 2^63, but found {value:.6g}; lower it")
     return int(value)
 
 
 Numbers = Annotated[tuple[float, ...], Parameter(converter=_numbers, n_tokens=1, accepts_keys=False, negative="")]
 """One number or several joined by commas; powers such as 2^-10 are understood."""
+
+Real = Annotated[float, Parameter(converter=_real, n_tokens=1, accepts_keys=False)]
+"""A finite number; powers such as 2^-10 are understood."""
+
+RealOrAuto = Annotated[float | Literal["auto"], Parameter(converter=_real_or_auto, n_tokens=1, accepts_keys=False)]
+"""A finite number, or auto."""
 
 Whole = Annotated[int, Parameter(converter=_whole, n_tokens=1, accepts_keys=False)]
 """A whole number; fractions are refused, not rounded."""
@@ -70,7 +82,7 @@ class Model:
         return Problem(
             classes=self.classes,
             layers=self.layers,
-            samples=_one_or_many(tuple(_as_whole("samples", value) for value in self.samples)),
+            samples=_one_or_many(tuple(whole(value, name="samples") for value in self.samples)),
             width=self.width,
             decay=_one_or_many(self.decay),
             loss=self.loss,

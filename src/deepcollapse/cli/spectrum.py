@@ -45,7 +45,7 @@ def _spectrum(problem: Problem, at: str | None, logits: Path | None) -> Spectrum
 def _read(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".json":
-            return np.array(json_format.loads(path.read_text())["minimum"]["logits"], dtype=float)
+            return np.array(json_format.loads(path.read_text(encoding="utf-8"))["minimum"]["logits"], dtype=float)
         return np.asarray(np.load(path, allow_pickle=False), dtype=float)
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from deepcollapse.cli.interruption import keeping
+from deepcollapse.cli.model import Real
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.cli.plan import one_plan
 from deepcollapse.cli.workers import Workers, runs_done
@@ -21,7 +22,7 @@ def sweep(
     *plan: Path,
     store: Path,
     who: Workers = _WORKERS,
-    lease: float = 120.0,
+    lease: Real = 120.0,
     retry: bool = False,
     json: bool = False,
 ) -> int:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from cyclopts import Parameter
 
-from deepcollapse.cli.model import Whole
+from deepcollapse.cli.model import Real, Whole
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import Store
 from deepcollapse.sweep import DaskLauncher, Launcher, Plan, PoolLauncher, SerialLauncher, SlurmLauncher
@@ -28,9 +28,9 @@ class Workers:
     "Address of a Dask scheduler; without it a cluster is started on this machine."
     partition: str | None = None
     "Slurm partition; default the cluster's."
-    hours: float | None = None
+    hours: Real | None = None
     "Time limit of a Slurm job, which is queued again when it comes to it; default 24."
-    memory: float | None = None
+    memory: Real | None = None
     "Memory of a Slurm job in GB."
 
     def chosen(self) -> Launcher:

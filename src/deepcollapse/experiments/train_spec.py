@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ from deepcollapse.experiments.mistakes import mistakes
 from deepcollapse.networks import Batches, Descent, Execution, Network, StandardDecay, UfmDecay, deep_head
 from deepcollapse.networks.execution import own_randomness
 from deepcollapse.networks.network import in_mode
+from deepcollapse.powers import quoted_powers, with_powers
 from deepcollapse.ufm import Activation
 
 __all__ = ["Analysis", "HeadSpec", "TrainSpec", "decisive", "shipped_specs", "train_spec"]
@@ -127,6 +129,7 @@ class TrainSpec:
 
 
 _ADAPTER: TypeAdapter[TrainSpec] = TypeAdapter(TrainSpec)
+_TEXTS = ("name", "path", "factory")  # entries in which 2^-10 is no number
 _FOLDER = resources.files("deepcollapse.experiments") / "specs"
 
 
@@ -148,7 +151,7 @@ def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] 
     Args:
         source: a TOML file, the name of a shipped specification, or the document itself.
         overrides: entries that replace or are added: values by dotted key, or assignments "part.key=value", where a
-            value is TOML, or else a plain string.
+            value is TOML, or else a plain string. Powers such as 2^-10 are numbers, in the document between quotes.
 
     Raises:
         InvalidInputError: no such file or name, no TOML, unknown keys, values of another type or out of range; all of
@@ -162,7 +165,7 @@ def train_spec(source: str | Path | Mapping[str, Any], overrides: Iterable[str] 
     for key, value in replaced:
         document = _replaced(document, key.split("."), value)
     try:
-        return _ADAPTER.validate_python(document)
+        return _ADAPTER.validate_python(with_powers(document, texts=_TEXTS))
     except ValidationError as error:
         raise InvalidInputError("; ".join(mistakes(error))) from None
 
@@ -219,7 +222,7 @@ def _replaced(document: Mapping[str, Any], names: list[str], value: Any) -> dict
 
 
 def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text
+    for written in (text, quoted_powers(text)):
+        with suppress(ValueError, RecursionError):
+            return tomllib.loads(f"value = {written}")["value"]
+    return text

@@ -111,7 +111,7 @@ def build_atlas(
         if setting not in known or known[setting].rounds < turn:
             effort = restarts if turn == 1 else max(1, restarts // 3)
             known[setting] = _searched(setting, known, turn=turn, restarts=effort)
-            with path.open("a") as table:
+            with path.open("a", encoding="utf-8") as table:
                 table.write(json.dumps(known[setting].as_json()) + "\n")
         if progress:
             progress(done, len(work))
@@ -164,7 +164,7 @@ def _entry(setting: Setting, point: StationaryPoint, *, automorphisms: int, roun
 
 def _resumed(path: Path) -> dict[Setting, AtlasEntry]:
     """Entries of a table begun earlier, a last line cut short dropped; begins the table if there is none."""
-    known = _parsed(path.read_text(), source=str(path)) if path.exists() else {}
+    known = _parsed(path.read_text(encoding="utf-8"), source=str(path)) if path.exists() else {}
     _write(path, known)
     return known
 
@@ -174,13 +174,15 @@ def _write(path: Path, entries: dict[Setting, AtlasEntry]) -> None:
     lines = [json.dumps({"atlas": ATLAS_VERSION})]
     lines += [json.dumps(entries[setting].as_json()) for setting in sorted(entries)]
     whole = path.with_name(path.name + ".tmp")
-    whole.write_text("\n".join(lines) + "\n")
+    whole.write_text("\n".join(lines) + "\n", encoding="utf-8")
     whole.replace(path)
 
 
 @cache
 def _shipped() -> dict[Setting, AtlasEntry]:
-    return _parsed(files("deepcollapse.landscape").joinpath("atlas.jsonl").read_text(), source="the shipped atlas")
+    return _parsed(
+        files("deepcollapse.landscape").joinpath("atlas.jsonl").read_text(encoding="utf-8"), source="the shipped atlas"
+    )
 
 
 def _parsed(text: str, *, source: str) -> dict[Setting, AtlasEntry]:

@@ -26,6 +26,7 @@ _SEEN = 1e-8  # a descent ending this close (relative loss) to a known minimum o
 _SAME = 1e-7  # relative difference in loss below which two polished points are compared entry by entry
 _LOW = 1e-4  # an unsolved end within this share above the lowest point is tried again
 _LEAST_DECAY = 1e-60
+_RESTARTS_MAX = 10**6  # of each rank
 _LARGEST_SEARCHED = 256  # one descent takes minutes there
 _LARGEST_COUNTED = 16  # symmetry groups are counted up to this many classes
 
@@ -143,6 +144,8 @@ def _checked(problem: Problem, ranks: tuple[int, ...] | None, restarts: int) -> 
         )
     if restarts < 1:
         raise InvalidInputError(f"restarts: expected at least 1, but found {restarts}; ask for 20")
+    if restarts > _RESTARTS_MAX:
+        raise InvalidInputError(f"restarts: expected at most {_RESTARTS_MAX}, but found {restarts}; ask for fewer")
     largest = min(problem.d, problem.classes - 1 if problem.loss == "ce" else problem.classes)
     chosen = tuple(range(1, largest + 1)) if ranks is None else ranks
     if not chosen or min(chosen) < 1 or max(chosen) > largest:

@@ -18,6 +18,10 @@ from deepcollapse.ufm import Problem
 
 __all__ = ["Ledger", "simulate"]
 
+_SEEDS_MAX = 10**7  # every end is kept in memory
+
+_SEEDS_MAX = 10**7  # every end is kept in memory
+
 
 @runtime_checkable
 class Ledger(Protocol):
@@ -119,6 +123,8 @@ def _runs(endpoints: Iterator[Endpoint], problem: Problem) -> Iterator[tuple[int
 
 
 def _seed_numbers(seeds: int | Sequence[int]) -> Sequence[int]:
+    if isinstance(seeds, int) and seeds > _SEEDS_MAX:
+        raise InvalidInputError(f"seeds: expected at most {_SEEDS_MAX}, but found {seeds}; run fewer")
     numbers = range(seeds) if isinstance(seeds, int) else seeds
     if len(numbers) == 0:
         raise InvalidInputError(

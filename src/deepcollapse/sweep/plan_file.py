@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.mistakes import mistakes
-from deepcollapse.sweep.powers import with_powers
+from deepcollapse.powers import with_powers
 
 __all__ = ["PartTable", "SeedsTable", "part_tables", "plan_document"]
 
@@ -107,13 +107,7 @@ def _part(part: Mapping[str, Any]) -> PartTable:
 
 
 def _numbers(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    found = {}
-    for key, value in _flat(table).items():
-        try:
-            found[key] = with_powers(value)
-        except InvalidInputError as error:
-            raise InvalidInputError(f"{name}.{key}: {error}") from None
-    return found
+    return {key: with_powers(value, name=f"{name}.{key}") for key, value in _flat(table).items()}
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:

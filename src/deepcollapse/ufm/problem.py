@@ -15,6 +15,8 @@ Loss = Literal["ce", "mse"]
 Activation = Literal["linear", "relu"]
 
 _DECAYS = (1e-290, 1e100)
+_CLASSES_MAX, _LAYERS_MAX = 10**7, 10**6  # one entry per class, or per factor, is written down
+_SIZES_MAX = 2**53  # whole numbers up to here are exact in float64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +55,11 @@ class Problem:
     activation: Activation = "linear"
 
     def __post_init__(self) -> None:
-        _expect_integer("classes", self.classes, least=2, remedy="a classifier needs two classes")
-        _expect_integer("layers", self.layers, least=1, remedy="count the weight matrices, the features not included")
+        _expect_integer("classes", self.classes, range=(2, _CLASSES_MAX), remedy="a classifier needs two classes")
+        counted = "count the weight matrices, the features not included"
+        _expect_integer("layers", self.layers, range=(1, _LAYERS_MAX), remedy=counted)
         if self.width is not None:
-            _expect_integer("width", self.width, least=1, remedy="leave it out for width = classes")
+            _expect_integer("width", self.width, range=(1, _SIZES_MAX), remedy="leave it out for width = classes")
         _expect_samples(self.samples, self.classes)
         _expect_decay(self.decay, self.factors)
         if self.loss not in ("ce", "mse"):
@@ -123,21 +126,24 @@ class Problem:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def _expect_integer(name: str, value: object, *, least: int, remedy: str) -> None:
+def _expect_integer(name: str, value: object, *, range: tuple[int, int], remedy: str) -> None:
+    least, most = range
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InvalidInputError(f"{name}: expected a whole number >= {least}, but found {value!r}; {remedy}")
+    if value > most:
+        raise InvalidInputError(f"{name}: expected at most {most}, but found {value}; lower it")
 
 
 def _expect_samples(samples: object, classes: int) -> None:
     if not isinstance(samples, tuple):
-        _expect_integer("samples", samples, least=1, remedy="give one number per class, or one for all")
+        _expect_integer("samples", samples, range=(1, _SIZES_MAX), remedy="give one number per class, or one for all")
         return
     if len(samples) != classes:
         raise InvalidInputError(
             f"samples: expected {classes} numbers, one per class, but found {len(samples)}; or give one for all"
         )
     for value in samples:
-        _expect_integer("samples", value, least=1, remedy="drop classes without samples")
+        _expect_integer("samples", value, range=(1, _SIZES_MAX), remedy="drop classes without samples")
 
 
 def _expect_decay(decay: object, factors: int) -> None:

@@ -75,9 +75,9 @@ def structure(name: str, problem: Problem) -> Structure:
         return relaxed_pairs(problem)
     if lowered in ("paired", "paired-trial"):
         return _solved(paired_trial(problem), problem)
-    if sizes := re.fullmatch(r"partition((?:-\d+)+)", lowered):
+    if sizes := re.fullmatch(r"partition((?:-[0-9]{1,9})+)", lowered):
         return _solved(partition(tuple(map(int, sizes[1].split("-")[1:])), problem), problem)
-    if points := re.fullmatch(r"t_?(\d+)", lowered):
+    if points := re.fullmatch(r"t_?([0-9]{1,9})", lowered):
         return _solved(_triangular_of(int(points[1]), problem), problem)
     simple = {"simplex": simplex, "orthogonal-frame": orthogonal_frame, "circle": circle}
     if lowered not in simple:
