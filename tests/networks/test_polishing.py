@@ -11,11 +11,11 @@ import torch
 from deepcollapse.curvature import dense_hessian, flatten
 from deepcollapse.curvature.hessian import unflatten
 from deepcollapse.errors import InvalidInputError, TooLargeError
-from deepcollapse.networks import kinks
-from deepcollapse.networks import rest as rest_module
-from deepcollapse.networks.merged_samples import MergedSamples, compressed, merged_samples, single_samples
 from deepcollapse.networks.polishing import polish
-from deepcollapse.networks.rest import Rest
+from deepcollapse.polishing import held, kinks
+from deepcollapse.polishing import rest as rest_module
+from deepcollapse.polishing.merged_samples import MergedSamples, compressed, merged_samples, single_samples
+from deepcollapse.polishing.rest import Rest
 from deepcollapse.ufm import (
     Factors,
     Problem,
@@ -302,15 +302,15 @@ def test_no_stage_ends_higher_though_the_way_along_kinks_can_rise(activation: st
 
         return step
 
-    def held(model: MergedSamples, factors: Factors, bends: kinks.Bends) -> object:
+    def watched_hold(model: MergedSamples, factors: Factors, bends: held.Bends) -> object:
         way.append(model.value_and_gradient(factors)[0])
         return hold(model, factors, bends)
 
     for name in ("_leg", "_newton", "_joined", "_at_kinks"):
-        monkeypatch.setattr(f"deepcollapse.networks.rest.{name}", watched(getattr(rest_module, name)))
-    hold = kinks._held
-    monkeypatch.setattr("deepcollapse.networks.kinks._held", held)
-    found = polish(start(problem, seed=1, scale=2.0), problem)
+        monkeypatch.setattr(f"deepcollapse.polishing.rest.{name}", watched(getattr(rest_module, name)))
+    hold = kinks.held_at
+    monkeypatch.setattr("deepcollapse.polishing.kinks.held_at", watched_hold)
+    found = polish(start(problem, seed=5, scale=2.0), problem)
     assert len(stages) > 1
     assert max(stages) <= 1e-13  # rounding of ten losses
     assert found.loss <= found.start_loss

@@ -27,9 +27,9 @@ from deepcollapse.networks import (
 )
 from deepcollapse.networks.execution import keep_freed_memory
 from deepcollapse.networks.replacing import replace_file
-from deepcollapse.networks.rest import Progress as Polishing
 from deepcollapse.networks.speed import BestPeak, flops_per_image
 from deepcollapse.observe import Measurement
+from deepcollapse.polishing.rest import Progress as Polishing
 
 __all__ = ["TrainResult", "train_experiment"]
 

@@ -10,9 +10,9 @@ from deepcollapse.curvature import balanced_spectrum
 from deepcollapse.curvature.hessian import flatten
 from deepcollapse.errors import InvalidInputError, TooLargeError, UndefinedError
 from deepcollapse.landscape.naming import structure_name
-from deepcollapse.networks.merged_samples import Frames, compressed, merged_samples, single_samples
-from deepcollapse.networks.rest import Progress, Rest, rest
 from deepcollapse.networks.verdict import HeadVerdict, finite_loss, head_verdict
+from deepcollapse.polishing.merged_samples import Frames, compressed, merged_samples, single_samples
+from deepcollapse.polishing.rest import Progress, Rest, rest
 from deepcollapse.ufm import Factors, Problem, gradient, read_factors, regularised_loss
 
 __all__ = ["LARGEST_POLISHED", "Polished", "polish"]

@@ -8,8 +8,8 @@ from jaxtyping import Float
 from scipy.optimize import minimize
 
 from deepcollapse.curvature.hessian import HessianOperator, flatten, unflatten
-from deepcollapse.networks.kinks import along_kinks, bent_inputs
-from deepcollapse.networks.merged_samples import MergedSamples, merged_samples
+from deepcollapse.polishing.kinks import along_kinks, bent_inputs
+from deepcollapse.polishing.merged_samples import MergedSamples, merged_samples
 from deepcollapse.ufm import Factors
 
 __all__ = ["Progress", "Rest", "rest"]
