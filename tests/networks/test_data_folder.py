@@ -277,7 +277,7 @@ def test_archives_are_read(folder: Path, shape: tuple[int, ...], dtype: type, na
         dtype
     )
     labels = np.array([0, 3, 1, 2, 2, 1], dtype=rng.choice(["u1", "i4", ">i8"]))
-    found = read_npz(saved(folder, **dict(zip(names, (np.asarray(images, order=order), labels), strict=True))))
+    found = read_npz(saved(folder, **dict(zip(names, (np.asarray(images, order=order), labels), strict=True))))[0]
     expected = images / 255 if dtype is np.uint8 else images
     if len(shape) == 2:
         expected = expected.reshape(6, 1, *shape)
@@ -299,15 +299,21 @@ GOOD = {"X": np.ones((4, 2, 2), np.uint8), "y": np.arange(4)}
             {"X": np.ones((4, 2, 2), int)},
             r"images.npz: expected images of whole numbers of one byte .* found int64 of s",
         ),
-        ({"X": np.ones(4)}, r"images.npz: expected images .* found float64 of shape \(4,\); cast them"),
+        ({"X": np.ones(4)}, r"images.npz: expected images .* found float64 of shape \(4,\); save images\[:, None\]"),
         ({"X": np.full((4, 2), np.nan)}, r"images.npz: expected images that are finite in float32, but found NaN"),
         ({"X": np.full((4, 2), 1e300)}, r"images.npz: expected images that are finite in float32"),
         ({"X": np.ones((4, 0))}, r'expected "X" to hold numbers, .* claims float64 of shape \(4, 0\) before 0 bytes'),
         ({"X": np.array([["a"]] * 4)}, r'expected "X" to hold numbers, .* claims <U1 of shape \(4, 1\)'),
         ({"X": np.array([[{}]] * 4)}, r'expected "X" to hold numbers, .* claims object of shape \(4, 1\)'),
-        ({"y": np.arange(3)}, r"images.npz: expected 4 whole numbers as labels, .* found int64 of shape \(3,\); save"),
-        ({"y": np.arange(4.0)}, r"images.npz: expected 4 whole numbers as labels, .* found float64 of shape \(4,\)"),
-        ({"y": np.arange(-1, 3)}, r"images.npz: expected labels 0 to K - 1, but found -1 to 2; relabel"),
+        (
+            {"y": np.arange(3)},
+            r"images.npz: expected 4 whole numbers or names as labels, .* found int64 of shape \(3,\); save",
+        ),
+        (
+            {"y": np.arange(4.0)},
+            r"images.npz: expected 4 whole numbers or names as labels, .* found float64 of shape \(4,\)",
+        ),
+        ({"y": np.arange(-1, 3)}, r"images.npz: expected labels 0 to K - 1, but found -1 to 2; save"),
         ({"y": np.array([0, 1, 2, 2**31])}, r"images.npz: expected labels 0 to K - 1, but found 0 to 2147483648"),
     ],
 )
@@ -317,7 +323,9 @@ def test_bad_archives(folder: Path, changes: dict, message: str):
 
 
 def test_other_files(folder: Path):
-    with pytest.raises(InvalidInputError, match=r'expected the arrays "X" and "y", or .* but found X, z; rename them'):
+    with pytest.raises(
+        InvalidInputError, match=r'expected the arrays "X" and "y", or .* but found X, z; save them under'
+    ):
         read_npz(saved(folder, X=GOOD["X"], z=GOOD["y"]))
     path = folder / "other"
     for content in (b"", b"no archive", pickle.dumps([1])):
@@ -384,7 +392,7 @@ def test_damaged_archives_are_refused_or_hold_what_was_saved(folder: Path, data:
     path = folder / "damaged.npz"
     path.write_bytes(bytes(content))
     try:
-        found = read_npz(path)
+        found, _ = read_npz(path)
     except InvalidInputError:
         return
     np.testing.assert_array_equal(found.labels, GOOD["y"])
@@ -425,9 +433,102 @@ def test_any_member_is_an_error_of_ours(folder: Path, content: bytes, magic: boo
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the real images are not here")
 def test_real_images():
-    data = read_npz(SHARED)
+    data, _ = read_npz(SHARED)
     assert data.images.shape == (4000, 3, 32, 32)
     assert data.classes == 10
     with np.load(SHARED) as archive:
         np.testing.assert_allclose(data.images[17, :, 3, 4], archive["X"][17, 3, 4] / 255, rtol=2**-24)
         np.testing.assert_array_equal(data.labels, archive["y"])
+
+
+@pytest.mark.parametrize("spelling", ["{0}.idx{1}", "{0}-idx{1}", "{0}.idx{1}.gz", "{0}-idx{1}/{0}-idx{1}"])
+def test_idx_files_as_others_spell_them(tmp_path: Path, spelling: str):
+    (images, labels), _ = write(tmp_path, "mnist", "gz" if spelling.endswith(".gz") else "plain")
+    for file in [path for path in tmp_path.rglob("*") if path.is_file()]:
+        stem, _, rest = file.name.removesuffix(".gz").partition("-idx")
+        moved = tmp_path / "elsewhere" / spelling.format(stem, rest)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        if moved.parent.is_file() or moved.is_dir():
+            raise AssertionError(moved)
+        file.rename(moved)
+    found = data_folder(tmp_path / "elsewhere", "mnist").train
+    order = np.argsort(labels, kind="stable")
+    np.testing.assert_allclose(found.images, images[order] / 255, rtol=2**-24)
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_the_archive_of_keras(tmp_path: Path, name: str):
+    train, test = (drawn(count * 10, (1, 28, 28), classes=10, seed=count) for count in (5, 2))
+    arrays = {"x_train": train[0][:, 0], "y_train": train[1], "x_test": test[0][:, 0], "y_test": test[1]}
+    np.savez(tmp_path / f"{name}.npz", **arrays)
+    split = data_folder(tmp_path, name)
+    order = np.argsort(train[1], kind="stable")
+    np.testing.assert_allclose(split.train.images, train[0][order] / 255, rtol=2**-24)
+    np.testing.assert_allclose(split.test.images, test[0] / 255, rtol=2**-24)
+    np.testing.assert_array_equal(split.test.labels, test[1])
+    np.savez(tmp_path / f"{name}.npz", **(arrays | {"x_train": train[0].astype(float)}))
+    with pytest.raises(
+        InvalidInputError, match=r'expected unsigned bytes .* for the part train, .* with source "file"'
+    ):
+        data_folder(tmp_path, name)
+    assert len(read_npz(tmp_path / f"{name}.npz")[0].images) == 50
+
+
+PAIRS = [("X", "y"), ("x", "y"), ("images", "labels"), ("image", "label"), ("x_train", "y_train")]
+PAIRS += [("X_train", "y_train"), ("train_images", "train_labels")]
+
+
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("names", PAIRS)
+def test_archives_as_others_name_their_arrays(folder: Path, names: tuple[str, str], column: bool):
+    labels = np.array([2, 0, 1, 2])
+    images, held_out = np.arange(16.0).reshape(4, 2, 2), np.ones((2, 2, 2))
+    given = dict(zip(names, (images, labels[:, None] if column else labels), strict=True))
+    tested = "train" in names[0]
+    if tested:
+        given |= {name.replace("train", "test"): part for name, part in zip(names, (held_out, labels[:2]), strict=True)}
+    train, test = read_npz(saved(folder, **given))
+    np.testing.assert_array_equal(train.images[:, 0], images)
+    np.testing.assert_array_equal(train.labels, labels)
+    assert (test is not None) == tested
+    if test is not None:
+        np.testing.assert_array_equal(test.labels, labels[:2])
+        np.testing.assert_array_equal(test.images[:, 0], held_out)
+
+
+@pytest.mark.parametrize("dtype", ["U", "S"])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_names_of_classes_are_numbered_in_alphabetical_order(folder: Path, dtype: str, shape: tuple[int, ...]):
+    names = np.array(["owl", "cat", "dog", "cat"], dtype=dtype).reshape(shape)
+    given = {"x_train": np.ones((4, 3)), "y_train": names, "x_test": np.ones((2, 3)), "y_test": names[2:]}
+    train, test = read_npz(saved(folder, **given))
+    assert (train.labels.tolist(), train.classes) == ([2, 0, 1, 0], 3)
+    assert test.labels.tolist() == [1, 0]
+    with pytest.raises(InvalidInputError, match=r"names of the training classes for testing, too, .*; leave these"):
+        read_npz(saved(folder, **(given | {"y_test": np.array(["cat", "emu"], dtype=dtype)})))
+    with pytest.raises(InvalidInputError, match=r"expected labels of one kind .*; save both as labels.astype"):
+        read_npz(saved(folder, **(given | {"y_test": np.array([0, 1])})))
+
+
+@pytest.mark.parametrize(
+    ("labels", "remedy", "follow"),
+    [
+        (np.eye(4), r"save labels.argmax\(axis=1\)", lambda labels: labels.argmax(axis=1)),
+        (np.arange(4.0), r'save labels.astype\("int64"\)', lambda labels: labels.astype("int64")),
+        (np.arange(4.0)[:, None], r'save labels.astype\("int64"\)', lambda labels: labels.astype("int64")),
+        (np.arange(4) - 1, r"save numpy.unique\(labels", lambda labels: np.unique(labels, return_inverse=True)[1]),
+        (np.array(list("abcd"), dtype=object), r'save y.astype\("str"\)', lambda labels: labels.astype("str")),
+    ],
+)
+def test_labels_of_another_kind_are_read_once_the_advice_is_followed(folder: Path, labels, remedy, follow):
+    with pytest.raises(InvalidInputError, match=remedy):
+        read_npz(saved(folder, X=GOOD["X"], y=labels))
+    assert read_npz(saved(folder, X=GOOD["X"], y=follow(labels)))[0].labels.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("images", [np.full((4, 2, 2), 7), np.arange(4.0), np.full((4, 2, 2), 7, dtype=np.uint16)])
+def test_images_of_another_kind_are_read_once_the_advice_is_followed(folder: Path, images: np.ndarray):
+    with pytest.raises(InvalidInputError, match=r"; save images") as refusal:
+        read_npz(saved(folder, X=images, y=GOOD["y"]))
+    followed = eval(str(refusal.value).partition("; save ")[2], {"images": images})
+    assert len(read_npz(saved(folder, X=followed, y=GOOD["y"]))[0].images) == 4

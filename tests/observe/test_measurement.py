@@ -65,7 +65,7 @@ def test_the_same_numbers_in_every_form():
 
 
 def test_arrays_are_kept_in_a_file(tmp_path):
-    found, file = measured(), tmp_path / "found.safetensors"
+    found, file = measured(), tmp_path / "made" / "found.safetensors"
     found.save(file)
     with safe_open(file, framework="numpy") as kept:
         assert json.loads(kept.metadata()["measurement"]) == json.loads(json.dumps(found.as_json()))

@@ -28,6 +28,7 @@ def figures(
     if out is None:
         raise InvalidInputError("out: expected a folder for the figures, but found none; add --out DIR")
     opened = opened_store(*store)
+    out.mkdir(parents=True, exist_ok=True)
     wanted = None if only is None else [number.strip() for number in only.split(",")]
     with progress_bar("figures") as advance:
         found = paper_figures(opened, only=wanted, plan=plan, progress=advance)

