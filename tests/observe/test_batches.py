@@ -141,11 +141,17 @@ def test_models_without_parameters_take_inputs_as_they_are():
     [
         ([0, 1, 3], r"labels: expected 0 to 2, but found 0 to 3; relabel, or raise the number of classes"),
         ([0, -100, 1], r"labels: expected 0 to 2, but found -100 to 1"),
-        ([0.0, 1.0, 2.0], r"labels: expected whole numbers, but found torch.float32; cast them to int64"),
+        (
+            [0.0, 1.0, 2.0],
+            r"labels: expected whole numbers, but found torch.float32; if they are class numbers pass labels=",
+        ),
         ([True, False, True], r"labels: expected whole numbers, but found torch.bool"),
         ([0, 1], r"labels: expected one per sample, but found 2 labels and 3 rows of logits"),
         ([[0], [1], [2]], r"labels: expected one .*, shape \(N,\) .* found \(3, 1\); pass labels=.* squeeze\(1\)"),
-        ([[[0]]], r"labels: expected one number .* but found \(1, 1, 1\); pass labels=lambda .* one class each$"),
+        (
+            [[[0]]],
+            r"labels: expected one number .* but found \(1, 1, 1\); pass labels=lambda .* one class number per sample$",
+        ),
         ([], r"labels: expected one number per sample, .* but found \(0,\)"),
         (1, r"labels: expected one number per sample, .* but found \(\); the loader gives single samples, put a"),
     ],

@@ -1,5 +1,8 @@
 """Which layer is the classifier, what enters it, and how far it agrees with the nearest class mean."""
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -143,10 +146,13 @@ def test_classes_without_samples_take_no_part_in_agreement():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("body", r"classifier: expected 'body' to run once per batch from \(N, d\) to \(N, 3\), but found"),
+        (
+            "body",
+            r"classifier: expected 'body' to run once per batch from \(N, d\) to \(N, 3\), .* \(7, 4\) -> \(7, 5\)",
+        ),
         ("c", r"layers: expected names of model.named_modules\(\), but found 'c'"),
-        ("", r"classifier: expected an nn.Linear, but found Two at ''; name the layer that gives the logits"),
-        ("unused", r"classifier: expected 'unused' to run once .* but found no such call"),
+        ("", r"classifier: expected nn.Linear, .* but found Two at ''; name the layer that gives the logits"),
+        ("unused", r"classifier: expected 'unused' to run once .* but found no call of a linear layer"),
     ],
 )
 def test_a_named_layer_that_is_no_classifier_is_refused(name: str, message: str):
@@ -156,18 +162,138 @@ def test_a_named_layer_that_is_no_classifier_is_refused(name: str, message: str)
         probe(randomised(model), DATA, classifier=name)
 
 
-def test_a_named_layer_on_sequences_is_refused():
+class Positions(nn.Module):
+    """A linear map at every position, whose logits are taken by ``choose`` from its output (N, T, K)."""
+
+    def __init__(self, head: nn.Module, choose) -> None:
+        super().__init__()
+        self.body, self.head, self.choose = nn.Linear(4, 5), head, choose
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.choose(self.head(self.entering(x)))
+
+    def entering(self, x: torch.Tensor) -> torch.Tensor:
+        rows = self.body(x).tanh()
+        return rows if isinstance(self.head, nn.Linear) else rows.movedim(-1, 1)
+
+
+def conv_head(axes: int, kernel: int = 1) -> nn.Module:
+    return (nn.Conv1d, nn.Conv2d, nn.Conv3d)[axes - 1](5, CLASSES, kernel)
+
+
+PICKED = torch.tensor([2, 0, 1, 1, 2, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("head", "shape", "choose", "read"),
+    [
+        (nn.Linear(5, CLASSES), (3, 4), lambda z: z[:, -1], lambda x: x[:, -1]),
+        (nn.Linear(5, CLASSES), (3, 4), lambda z: z[:, 0], lambda x: x[:, 0]),
+        (
+            nn.Linear(5, CLASSES),
+            (3, 4),
+            lambda z: z[range(len(z)), PICKED[: len(z)]],
+            lambda x: x[range(len(x)), PICKED[: len(x)]],
+        ),
+        (nn.Linear(5, CLASSES), (3, 4), lambda z: z.mean(dim=1), lambda x: x.mean(dim=1)),
+        (nn.Linear(5, CLASSES), (2, 3, 4), lambda z: z[:, 1, 2], lambda x: x[:, 1, 2]),
+        (conv_head(1), (1, 4), lambda z: z[..., 0], lambda x: x[..., 0]),
+        (conv_head(2), (1, 1, 4), lambda z: z.flatten(1), lambda x: x.flatten(1)),
+        (conv_head(2), (2, 3, 4), lambda z: z.mean(dim=(2, 3)), lambda x: x.mean(dim=(2, 3))),
+        (conv_head(3), (1, 2, 1, 4), lambda z: z[:, :, 0, 1, 0], lambda x: x[:, :, 0, 1, 0]),
+        (conv_head(2, kernel=2), (2, 2, 4), lambda z: z.flatten(1), lambda x: x.flatten(1)),
+    ],
+    ids=["last", "first", "varying", "mean", "two axes", "conv1d", "conv2d", "pooled", "conv3d", "whole kernel"],
+)
+@pytest.mark.parametrize("wanted", [None, "head"])
+def test_a_linear_map_at_each_position_is_a_classifier(head, shape, choose, read, wanted):
+    model, data = randomised(Positions(head, choose)), batches(*shape)
+    found = probe(model, data, classifier=wanted).classifier
+    with torch.no_grad():
+        rows = [read(model.entering(x)) for x, _ in data]
+        logits = torch.cat([model(x) for x, _ in data]).numpy()
+    assert found.name == "head"
+    # sums of at most 20 products of numbers of order one
+    np.testing.assert_allclose(torch.cat(rows).numpy() @ found.weight.T + found.bias, logits, rtol=0, atol=1e-13)
+    expect_same(found.moments, moments_of(rows, data))
+
+
+def test_padding_decides_between_positions_that_give_the_same_logits():
+    model, data = randomised(Positions(nn.Linear(5, CLASSES), lambda z: z[:, 1])), batches(3, 4)
+    with torch.no_grad():
+        model.head.weight.zero_()
+    real = lambda batch: torch.tensor([[True, True, False]]).expand(len(batch[1]), 3)  # noqa: E731
+    found = probe(model, data, mask=real).classifier
+    with torch.no_grad():
+        expect_same(found.moments, moments_of([model.entering(x)[:, 1] for x, _ in data], data))
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [lambda z: z[:, 0] + z[:, 1], lambda z: z.max(dim=1).values, lambda z: z[:, 0].softmax(dim=1)],
+    ids=["sum", "maximum", "softmax"],
+)
+def test_logits_that_are_no_linear_map_of_features_have_no_classifier(choose):
+    model, data = randomised(Positions(nn.Linear(5, CLASSES), choose)), batches(3, 4)
+    seen = probe(model, data)
+    assert seen.classifier is None
+    (note,) = seen.notes
+    assert "found body (7, 3, 4) -> (7, 3, 5), head (7, 3, 5) -> (7, 3, 3)" in note
+    assert "classifier=" not in note  # naming it would be refused
+    with pytest.raises(
+        InvalidInputError, match=r"classifier: expected 'head' .* found head \(7, 3, 5\) -> \(7, 3, 3\);"
+    ):
+        probe(model, data, classifier="head")
+
+
+def test_a_convolution_that_sees_neighbours_is_no_classifier():
+    model, data = randomised(Positions(nn.Conv1d(5, CLASSES, 3, padding=1), lambda z: z[..., 1])), batches(3, 4)
+    assert probe(model, data).classifier is None
+    with pytest.raises(InvalidInputError, match=r"found head \(7, 5, 3\) -> \(7, 3, 3\)"):
+        probe(model, data, classifier="head")
+
+
+def test_many_calls_on_sequences_do_not_hide_the_last():
+    model = randomised(nn.Sequential(*[nn.Linear(4, 4) for _ in range(9)], nn.Linear(4, CLASSES)))
+    forward = lambda model, batch: model(batch[0])[:, 0]  # noqa: E731
+    assert probe(model, batches(3, 4), forward=forward).classifier.name == "9"
+
+
+def changing(model: Two, batch) -> torch.Tensor:
+    model.finish = (lambda a, b: a) if len(batch[1]) == 7 else (lambda a, b: b)
+    return model(batch[0])
+
+
+def test_a_classifier_that_changes_from_batch_to_batch_is_left_out_unless_named():
+    seen = probe(randomised(Two()), DATA, forward=changing)
+    assert seen.classifier is None
+    assert list(seen.layers) == ["body", "a", "b"]
+    assert "linear layer from 'a' in a later batch, as in the first" in seen.notes[0]
+    assert probe(randomised(Two()), DATA, forward=changing, classifier="a").classifier.name == "a"
+
+
+class Conv1D(nn.Module):
+    """The linear map of transformers, whose weight is d x K."""
+
+    def __init__(self, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(inputs, outputs)), nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ self.weight + self.bias
+
+
+def test_the_transposed_linear_map_of_transformers_is_one(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "transformers.pytorch_utils", SimpleNamespace(Conv1D=Conv1D))
+    model = randomised(nn.Sequential(Conv1D(5, 4), nn.ReLU(), Conv1D(CLASSES, 5)))
+    seen = probe(model, DATA)
+    assert list(seen.layers) == ["0", "2"]
+    np.testing.assert_array_equal(seen.classifier.weight, model[2].weight.detach().numpy().T)
+
+
+def test_a_weight_of_which_a_part_is_here_is_refused():
     model = randomised(nn.Sequential(nn.Linear(4, CLASSES)))
-    with pytest.raises(InvalidInputError, match=r"classifier: expected '0' to run once .* but found no such call"):
-        probe(model, batches(2, 4), classifier="0", forward=lambda model, batch: model(batch[0])[:, 0])
-
-
-def test_a_classifier_that_changes_from_batch_to_batch_is_refused():
-    model = randomised(Two())
-
-    def forward(model: Two, batch) -> torch.Tensor:
-        model.finish = (lambda a, b: a) if len(batch[1]) == 7 else (lambda a, b: b)
-        return model(batch[0])
-
-    with pytest.raises(InvalidInputError, match=r"classifier: expected the logits of every batch from 'a', .* others"):
-        probe(model, DATA, forward=forward)
+    hook = lambda module, *_: setattr(module.weight, "data", torch.empty(0, dtype=torch.float64))  # noqa: E731
+    model[0].register_forward_hook(hook)
+    with pytest.raises(InvalidInputError, match=r"expected the whole weight of '0', but found a part of shape \(0,\)"):
+        probe(model, DATA[:1])

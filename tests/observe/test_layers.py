@@ -72,7 +72,10 @@ def test_numbers_of_calls_that_change_are_refused():
         return model(batch[0])
 
     with pytest.raises(InvalidInputError, match=r"step: expected 2 calls in every batch, but found 3; leave it out"):
-        probe(model, DATA, forward=forward)
+        probe(model, DATA, forward=forward, layers=["head", "step"])
+    seen = probe(model, DATA, forward=forward)
+    assert "step" not in "".join(seen.layers)
+    assert "left out 'step' (expected 2 calls in every batch, but found 3)" in seen.notes[0]
     assert list(probe(model, DATA, forward=forward, layers=["head"]).layers) == ["head"]
 
 

@@ -163,7 +163,9 @@ def test_a_network_in_which_no_classifier_is_found_says_so():
     model, inputs, labels = network()
     batches = [(inputs, labels)]
     found = measure(nn.Sequential(model, nn.LogSoftmax(dim=1)), batches)
-    assert re.match(r"classifier: expected an nn.Linear whose output .* found none; NC3 .* as in", found.warnings[0])
+    assert re.match(
+        r"classifier: expected logits .* output of a linear layer, .*; NC3 .* classifier=.0.4", found.warnings[0]
+    )
     assert found.as_json()["notes"] == list(found.notes) == list(found.warnings)
     named = measure(nn.Sequential(model, nn.LogSoftmax(dim=1)), batches, classifier="0.4")
     assert named.warnings == ()

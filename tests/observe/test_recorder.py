@@ -147,3 +147,27 @@ def test_a_network_that_trains_is_seen_to_change():
     first, last = (look.accuracy for look in recorder.series().measurements)
     assert last > first
     assert model.training
+
+
+@pytest.mark.parametrize(
+    "step", [7, np.int64(7), np.uint8(7), torch.tensor(7), torch.tensor([7]), np.array(7)], ids=repr
+)
+def test_whole_numbers_of_every_kind_are_steps(measured, step):
+    recorder = Recorder(nn.Linear(2, 3), [])
+    recorder.look(step)
+    steps = recorder.series().steps
+    assert steps == (7,)
+    assert type(steps[0]) is int
+    assert json.loads(json.dumps(recorder.series().as_json()[0]["step"])) == 7
+    assert recorder.series().table()["step"].to_pylist()[0] == 7
+
+
+@pytest.mark.parametrize(
+    "step", [0.5, 1.0, "1", None, np.float64(2), torch.tensor(0.5), torch.arange(2), object(), 2**63], ids=repr
+)
+def test_what_a_table_cannot_hold_is_no_step(measured, step):
+    with pytest.raises(InvalidInputError, match=r"step: expected a (whole )?number"):
+        Recorder(nn.Linear(2, 3), []).look(step)
+    with pytest.raises(InvalidInputError, match=r"step: expected a (whole )?number"):
+        series(0).followed_by(step, measurement())
+    assert measured == []

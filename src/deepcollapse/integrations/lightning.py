@@ -90,7 +90,7 @@ class CollapseCallback(_Callback):
         fitting = trainer.state.fn == "fit" and not trainer.sanity_checking
         if not (stage == self._stage and due and fitting and trainer.is_global_zero):
             return
-        MeasurementSeries.expect_later(self._series.steps, trainer.global_step)
+        MeasurementSeries.later(self._series.steps, trainer.global_step)
         network = module if self._submodule is None else module.get_submodule(self._submodule)
         loader = _own_loader(trainer, stage) if self._loader is None else self._loader
         found = measure(network, loader, **self._options)

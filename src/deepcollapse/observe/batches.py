@@ -11,14 +11,13 @@ import torch
 from torch import nn
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.observe.labels import IGNORED, class_labels
+from deepcollapse.observe.mask import Mask, real_positions
+from deepcollapse.stats.tensors import as_tensor, whole
 
 __all__ = ["Batches", "checked_logits", "expect_finite", "expect_range", "moved"]
 
 _LABEL_KEYS = ("labels", "label")
-_REMEDIES = {
-    0: "the loader gives single samples, put a torch.utils.data.DataLoader around them",
-    2: "pass labels=lambda batch: ... that gives one class each, by argmax(dim=1) of one-hot rows or by squeeze(1)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +27,36 @@ class Batches:
     Attributes:
         forward: from the model and a batch to what the model returns; None to call it with the batch's inputs.
         labels: from a batch to its labels; None for the second entry of a tuple, or the key "labels" or "label".
+        mask: where a batch says which positions are real.
+        tokens: whether each token with a label is a sample.
     """
 
     forward: Callable[[nn.Module, Any], Any] | None
     labels: Callable[[Any], Any] | None
+    mask: Mask = None
+    tokens: bool = False
 
-    def labels_of(self, batch: Any) -> torch.Tensor:
-        """One whole number per sample, as int64.
+    def labels_of(self, batch: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The label of each sample as int64, and which positions (N, T) of the batch are real; None for all.
+
+        Of tokens the real ones that have a class are the samples.
 
         Raises:
-            InvalidInputError: no labels where they are looked for, or labels of another shape or kind.
+            InvalidInputError: no labels where they are looked for, labels of another shape or kind, a wrong mask.
         """
-        labels = torch.as_tensor(self.labels(batch) if self.labels else _split(batch)[1])
-        if labels.ndim != 1 or not len(labels):
+        given = self.labels(batch) if self.labels else _split(batch)[1]
+        labels = class_labels(given, tokens=self.tokens)
+        real = real_positions(self.mask, batch, samples=len(labels))
+        if not self.tokens:
+            return labels, real
+        if real is not None and real.shape != labels.shape:
             raise InvalidInputError(
-                f"labels: expected one number per sample, shape (N,) with N >= 1, but found {tuple(labels.shape)}; "
-                f"{_REMEDIES.get(labels.ndim, 'pass labels=lambda batch: ... that gives one class each')}"
+                f"mask: expected the shape {tuple(labels.shape)} of the labels of tokens, but found "
+                f"{tuple(real.shape)}; pass mask=lambda batch: ... that gives it, or mask=lambda batch: None"
             )
-        if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
-            raise InvalidInputError(f"labels: expected whole numbers, but found {labels.dtype}; cast them to int64")
-        return labels.to(torch.int64)
+        kept = labels != IGNORED
+        kept = kept if real is None else kept & real.to(labels.device)
+        return labels[kept], kept
 
     def run(self, model: nn.Module, batch: Any) -> Any:
         """What the model returns for the batch.
@@ -65,11 +74,11 @@ class Batches:
 
 
 def moved(batch: Any, device: torch.device | None) -> Any:
-    """The batch with every array as a tensor and every tensor on the device; containers become plain ones."""
-    if isinstance(batch, np.ndarray):
-        batch = torch.from_numpy(batch)
+    """The batch with arrays of numbers as tensors and tensors on the device; containers become plain ones."""
+    if isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
+        batch = as_tensor(batch)
     if isinstance(batch, torch.Tensor):
-        return batch if device is None else batch.to(device, non_blocking=True)
+        return batch if device is None or batch.is_meta else batch.to(device, non_blocking=True)
     if isinstance(batch, Mapping):
         return {key: moved(value, device) for key, value in batch.items()}
     if device is not None and callable(to := getattr(batch, "to", None)):  # packed sequences, batches of graphs
@@ -112,7 +121,9 @@ def expect_finite(name: str, features: torch.Tensor) -> None:
         )
 
 
-def checked_logits(output: Any, *, classes: int | None, samples: int) -> tuple[torch.Tensor | None, int]:
+def checked_logits(
+    output: Any, *, classes: int | None, samples: int, tokens: torch.Tensor | None = None
+) -> tuple[torch.Tensor | None, int]:
     """The N x K logits in what a model returned, and K.
 
     They are the tensor itself, ``.logits``, what has the key "logits", or the first entry of a tuple.
@@ -121,6 +132,7 @@ def checked_logits(output: Any, *, classes: int | None, samples: int) -> tuple[t
         output: what the model or ``forward`` returned; None says that there are no logits.
         classes: K; None for as many as there are logits.
         samples: number of labels.
+        tokens: of logits (N, T, K), which tokens are the samples; None where samples have logits (N, K).
 
     Raises:
         InvalidInputError: no such tensor, or another shape.
@@ -132,6 +144,9 @@ def checked_logits(output: Any, *, classes: int | None, samples: int) -> tuple[t
             )
         return None, classes
     logits = _logits(output)
+    logits = whole(logits) if isinstance(logits, torch.Tensor) else logits
+    if tokens is not None:
+        logits = _token_logits(logits, tokens)
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[1] != (classes or logits.shape[1]):
         found = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise InvalidInputError(
@@ -144,6 +159,16 @@ def checked_logits(output: Any, *, classes: int | None, samples: int) -> tuple[t
             "pass both in the same order"
         )
     return logits, logits.shape[1]
+
+
+def _token_logits(logits: Any, tokens: torch.Tensor) -> torch.Tensor:
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 3 or logits.shape[:2] != tokens.shape:
+        found = f"shape {tuple(logits.shape)}" if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise InvalidInputError(
+            f"logits: expected {(*tokens.shape, 'K')} of tokens from the model, but found {found}; choose another "
+            'pooling than "tokens" for logits of samples, or pass forward=lambda model, batch: ... that returns those'
+        )
+    return logits[tokens.to(logits.device)]
 
 
 def _expect_arguments(model: nn.Module, inputs: Mapping[str, Any]) -> None:

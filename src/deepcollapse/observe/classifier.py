@@ -1,5 +1,6 @@
-"""The linear layer whose output are the logits, and the features that enter it."""
+"""The linear map that gives the logits, and the features that enter it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,14 @@ from torch.utils.hooks import RemovableHandle
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.metrics.nc4 import nc4_matches
 from deepcollapse.observe.layer_streams import LayerStreams
+from deepcollapse.observe.linear_calls import LinearCall, affine_map, is_linear
 from deepcollapse.observe.processes import Processes
 from deepcollapse.stats import ClassMoments
 
 __all__ = ["Classifier", "ClassifierTap"]
 
-# Rounding to bfloat16 moves a number by up to 2^-8 of itself; factors and sum are rounded, which 2^-6 covers.
-_ROUNDING = 2.0**-6
+_KEPT = 4  # calls on many positions that wait until the logits are known; what gives these is among the last
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Classifier:
     """The last layer and what it reads.
 
     Attributes:
-        name: of the linear layer.
+        name: of the layer: nn.Linear, a convolution with kernel 1, or transformers' Conv1D.
         weight: W, one row per class.
         bias: b, or None.
         moments: of the features that enter it.
@@ -42,47 +44,31 @@ class Classifier:
     agreement: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One call of a linear layer on a matrix: copies, so that nothing that runs later changes them."""
-
-    name: str
-    module: nn.Linear
-    features: torch.Tensor
-    output: torch.Tensor
-
-    def gives(self, logits: torch.Tensor) -> bool:
-        """Whether the logits are this output."""
-        return self.output.shape == logits.shape and torch.equal(self.output.double(), logits.double())
-
-    @property
-    def is_affine(self) -> bool:
-        """Whether the output is W x + b up to rounding, which a subclass of nn.Linear may not keep to."""
-        rows = self.features.double()
-        weight, bias = _affine(self.module)
-        gap = (rows @ weight.T + bias - self.output.double()).abs()
-        return bool((gap <= _ROUNDING * (rows.abs() @ weight.abs().T + bias.abs())).all())
-
-
 @dataclass(slots=True)
 class ClassifierTap:
-    """Watches linear layers in the first batch, and then the one that gave the logits.
+    """Watches linear maps in the first batch, and then the one that gave the logits.
 
     Attributes:
         streams: where the features of the classifier go.
         wanted: name that was asked for; None to search.
+        real: which positions of the present batch count; None for all.
         handles: of the hooks.
         calls: since the last ``add``.
+        shapes: name, and shapes of input and output, of every call since the last ``add``.
         found: the classifier, once known.
         kept: its features in their own dtype, on the CPU.
+        note: why there is none.
     """
 
     streams: LayerStreams
     wanted: str | None
+    real: torch.Tensor | None = None
     handles: dict[str, RemovableHandle] = field(default_factory=dict)
-    calls: list[_Call] = field(default_factory=list)
-    found: tuple[str, nn.Linear] | None = None
+    calls: list[LinearCall] = field(default_factory=list)
+    shapes: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = field(default_factory=list)
+    found: tuple[str, nn.Module] | None = None
     kept: list[torch.Tensor] = field(default_factory=list)
+    note: str | None = None
 
     def attach(self, modules: Iterable[tuple[str, nn.Module]]) -> None:
         """Watch the linear ones among the modules; if one is wanted, it is the only module.
@@ -91,12 +77,12 @@ class ClassifierTap:
             InvalidInputError: the wanted one is not linear.
         """
         for name, module in modules:
-            if isinstance(module, nn.Linear):
+            if is_linear(module):
                 self.handles[name] = module.register_forward_hook(self._hook(name), with_kwargs=True)
             elif self.wanted is not None:
                 raise InvalidInputError(
-                    f"classifier: expected an nn.Linear, but found {type(module).__name__} at {name!r}; name the "
-                    "layer that gives the logits, or leave it out"
+                    f"classifier: expected nn.Linear, a convolution of one group or transformers' Conv1D, but found "
+                    f"{type(module).__name__} at {name!r}; name the layer that gives the logits, or leave it out"
                 )
 
     def detach(self) -> None:
@@ -109,34 +95,37 @@ class ClassifierTap:
         """Take in one batch; the first one decides which layer is the classifier.
 
         Raises:
-            InvalidInputError: the wanted layer did not run exactly once on features (N, d), or has not K outputs; the
-                layer found does not give the logits of a later batch.
+            InvalidInputError: the wanted layer did not run exactly once, or neither on features (N, d) nor so that it
+                gives the logits; or has not K outputs.
         """
-        calls = list(self.calls)
-        self.calls.clear()
-        chosen = self._named(calls, classes) if self.wanted is not None else _giving(calls, logits)
-        if not self.kept and chosen is not None and (self.wanted is not None or chosen.is_affine):
-            self.found = (chosen.name, chosen.module)
-        if self.found is None:
-            self.detach()
+        calls, self.calls = self.calls, []
+        shapes, self.shapes = self.shapes, []
+        if self.note is not None:
             return
-        for name in [name for name in self.handles if name != self.found[0]]:
-            self.handles.pop(name).remove()
+        if self.streams.read.pooling == "tokens" and self.real is not None:
+            calls = [token for call in calls if (token := call.by_token(self.real)) is not None]
+        chosen = self._chosen(calls, logits, shapes=shapes, classes=classes)
         if chosen is None:
-            raise InvalidInputError(
-                f"classifier: expected the logits of every batch from {self.found[0]!r}, as in the first, but found "
-                f"others; name the layer that is meant, as in classifier={self.found[0]!r}"
-            )
-        self.kept.append(chosen.features.cpu())
-        self.streams.pending.append((f"{chosen.name} (input)", chosen.features))
+            self._give_up(_nothing_gave(shapes, samples=len(labels), classes=classes, before=self.found))
+            return
+        call, features = chosen
+        self.found = (call.name, call.module)
+        for name in [name for name in self.handles if name != call.name]:
+            self.handles.pop(name).remove()
+        self.kept.append(features.cpu())
+        self.streams.pending.append((f"{call.name} (input)", features))
         self.streams.add(labels, classes=classes)
 
     def classifier(self, processes: Processes) -> Classifier | None:
-        """What was found, on all these processes' samples; None where no linear layer gave the logits."""
-        if self.found is None:
+        """What was found, on all these processes' samples; None where no linear map gave the logits of all of them."""
+        names = processes.each(self.found and self.found[0])
+        if self.found is None or any(name != names[0] for name in names):
+            self.note = (
+                self.note or f"classifier: expected one in all processes, but found {names}; NC3 and NC4 are left out"
+            )
             return None
         (moments,) = self.streams.moments(processes).values()
-        weight, bias = (tensor.cpu().numpy().copy() for tensor in _affine(self.found[1]))
+        weight, bias = (tensor.numpy().copy() for tensor in affine_map(*self.found))
         seen = moments.counts > 0
         matches = sum(map(len, self.kept))  # of one class, both can name that only
         if seen.sum() > 1:
@@ -152,31 +141,73 @@ class ClassifierTap:
         )
 
     def _hook(self, name: str):
-        def hook(module: nn.Linear, *call: Any) -> None:
+        def hook(module: nn.Module, *call: Any) -> None:
             args, kwargs, output = call
-            features = args[0] if args else kwargs["input"]
-            if features.ndim == 2:
-                self.calls.append(_Call(name, module, features.detach().clone(), output.detach().clone()))
+            entering = args[0] if args else next(iter(kwargs.values()), None)
+            if not (isinstance(entering, torch.Tensor) and isinstance(output, torch.Tensor)):
+                return
+            self.shapes.append((name, tuple(entering.shape), tuple(output.shape)))
+            found = LinearCall.of(name, module, entering=entering, output=output)
+            if found is not None:
+                self.calls.append(found)
+            many = [call for call in self.calls if call.positions > 1]
+            if len(many) > _KEPT:
+                self.calls.remove(many[0])
 
         return hook
 
-    def _named(self, calls: list[_Call], classes: int) -> _Call:
-        if len(calls) != 1 or calls[0].output.shape[1] != classes:
-            shapes = [(tuple(call.features.shape), tuple(call.output.shape)) for call in calls]
+    def _chosen(
+        self, calls: list[LinearCall], logits: torch.Tensor | None, *, shapes: list, classes: int
+    ) -> tuple[LinearCall, torch.Tensor] | None:
+        """The last call that gives the logits, with the features it read; of a wanted layer its only call."""
+        if self.wanted is None:
+            return self._giving(calls, logits)
+        found = None
+        if len(calls) == len(shapes) == 1 and calls[0].output.shape[2] == classes:
+            plain = calls[0].positions == 1
+            found = (calls[0], calls[0].features[:, 0]) if plain else self._giving(calls, logits)
+        if found is None:
             raise InvalidInputError(
-                f"classifier: expected {self.wanted!r} to run once per batch from (N, d) to (N, {classes}), but found "
-                f"{shapes or 'no such call'}; name the layer that gives the logits, or leave it out"
+                f"classifier: expected {self.wanted!r} to run once per batch from (N, d) to (N, {classes}), or "
+                f"to give the logits at one position of each sample, but found {_listed(shapes)}; name the layer that "
+                "gives the logits, or leave it out"
             )
-        return calls[0]
+        return found
 
-
-def _giving(calls: list[_Call], logits: torch.Tensor | None) -> _Call | None:
-    if logits is None:
+    def _giving(self, calls: list[LinearCall], logits: torch.Tensor | None) -> tuple[LinearCall, torch.Tensor] | None:
+        for call in reversed(calls):
+            features = None if logits is None else call.features_of(logits, self.real)
+            if features is not None and logits is not None and (self.kept or call.makes(logits, features)):
+                return call, features
         return None
-    return next((call for call in reversed(calls) if call.gives(logits)), None)
+
+    def _give_up(self, note: str) -> None:
+        self.detach()
+        self.found, self.note = None, note
+        self.kept.clear()
+        self.streams.streams.clear()
 
 
-def _affine(module: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
-    """W and b in float64, b zero where there is none."""
-    weight = module.weight.detach().double()
-    return weight, torch.zeros_like(weight[:, 0]) if module.bias is None else module.bias.detach().double()
+def _nothing_gave(
+    shapes: list[tuple[str, tuple[int, ...], tuple[int, ...]]],
+    *,
+    samples: int,
+    classes: int,
+    before: tuple[str, nn.Module] | None,
+) -> str:
+    """Why there is no classifier, the calls that did happen, and the name to pass where one of them can be it."""
+    names = Counter(name for name, _, _ in shapes)
+    fitting = [name for name, _, given in shapes if given == (samples, classes) and names[name] == 1]
+    remedy = f'; if one of them is the classifier, name it, as in classifier="{fitting[-1]}"' if fitting else ""
+    where = f" from {before[0]!r} in a later batch, as in the first" if before else ""
+    return (
+        f"classifier: expected logits {(samples, classes)} that are the output of a linear layer{where}, but found "
+        f"{_listed(shapes)}; NC3 and NC4 have no value{remedy}"
+    )
+
+
+def _listed(shapes: list[tuple[str, tuple[int, ...], tuple[int, ...]]]) -> str:
+    """The last calls with the shapes of their input and output."""
+    calls = [f"{name} {entering} -> {given}" for name, entering, given in shapes[-_SHOWN:]]
+    more = f"{len(shapes) - _SHOWN} calls of linear layers, then " if len(shapes) > _SHOWN else ""
+    return more + ", ".join(calls) if calls else "no call of a linear layer"

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.observe.linear_calls import transposed_linear
 
 __all__ = ["chosen_layers", "named_layers", "original_module"]
 
@@ -51,7 +52,8 @@ def chosen_layers(model: nn.Module, names: Sequence[str] | None) -> dict[str, nn
     """
     found = named_layers(model)
     if names is None:
-        kept = {id(module): name for name, module in reversed(found.items()) if isinstance(module, _DEFAULT)}
+        kinds = (*_DEFAULT, *transposed_linear())
+        kept = {id(module): name for name, module in reversed(found.items()) if isinstance(module, kinds)}
         return {name: found[name] for name in reversed(kept.values())}
     if isinstance(names, str):
         raise InvalidInputError(

@@ -96,15 +96,11 @@ def measured(
         entering = _layer(f"{reader.name} (input)", reader.moments, centre=centre, rtol=rtol, **rows)
         names = [layer.name for layer in found]
         found.insert(names.index(reader.name) if reader.name in names else len(found), entering)
-    return Measurement(tuple(found), seen.samples, seen.accuracy, empty, tuple(_notes(reader is not None, empty)))
+    return Measurement(tuple(found), seen.samples, seen.accuracy, empty, tuple(_notes(seen, empty)))
 
 
-def _notes(has_classifier: bool, empty: tuple[int, ...]) -> Iterator[str]:
-    if not has_classifier:
-        yield (
-            "classifier: expected an nn.Linear whose output are the logits, but found none; NC3 and NC4 have no value, "
-            'name the last linear layer, as in classifier="fc"'
-        )
+def _notes(seen: Observation, empty: tuple[int, ...]) -> Iterator[str]:
+    yield from seen.notes
     if empty:
         yield f"classes: no samples of {list(empty)}, dropped; the others are numbered anew"
 

@@ -16,6 +16,7 @@ from deepcollapse.observe.evaluation import evaluation, expect_samples_apart
 from deepcollapse.observe.features import FeatureReader
 from deepcollapse.observe.layer_streams import LayerStreams
 from deepcollapse.observe.layers import chosen_layers, original_module
+from deepcollapse.observe.mask import Mask
 from deepcollapse.observe.processes import Processes
 from deepcollapse.stats import ClassMoments
 
@@ -31,12 +32,14 @@ class Observation:
         classifier: the linear layer that gave the logits; None where there is none.
         samples: N.
         accuracy: share of samples whose largest logit is that of their class; None without logits.
+        notes: which layers were left out, and why; why there is no classifier.
     """
 
     layers: dict[str, ClassMoments]
     classifier: Classifier | None
     samples: int
     accuracy: float | None
+    notes: tuple[str, ...] = ()
 
 
 def probe(
@@ -52,6 +55,7 @@ def probe(
     device: str | torch.device | None = None,
     forward: Callable[[nn.Module, Any], Any] | None = None,
     labels: Callable[[Any], Any] | None = None,
+    mask: Mask = None,
     training: bool = False,
     distributed: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -74,13 +78,16 @@ def probe(
         loader: batches (inputs, labels, ...), or mappings with key "labels" or "label" whose other entries are the
             model's keyword arguments. Inputs may be a tensor, a tuple for ``model(*inputs)``, or a mapping for
             ``model(**inputs)``.
-        layers: names as in ``model.named_modules()``; None for every linear and convolutional layer that runs. One that
-            runs several times in a pass gives "name#1", "name#2", ...
+        layers: names as in ``model.named_modules()``; None for every linear and convolutional layer that runs and has a
+            row for each sample, while others (window attention, experts) are left out with a note. One that runs
+            several times in a pass gives "name#1", "name#2", ...
         classes: K; None for the number of logits.
         classifier: name of the linear layer that reads the last features; None for the last one whose output the logits
-            are, if any.
+            are, at one position of each sample or in the mean over positions, if any. 1 x 1 convolutions and
+            transformers' Conv1D are linear layers, too.
         pooling: of images and sequences over their positions: "mean"; "flatten"; "first" or "last" for that token of a
-            sequence, and the mean over images. Three axes are N x T x d, but N x C x T behind one-dimensional
+            sequence, and the mean over images; "tokens" to make a sample of each token, of labels (N, T), -100 for
+            tokens without a class, and logits (N, T, K). Three axes are N x T x d, but N x C x T behind one-dimensional
             convolutions, normalisations and poolings; with more axes channels come second, or last behind nn.Linear and
             nn.LayerNorm.
         outputs: by layer name, where the features are in its output: index, key, or function from the output to a
@@ -90,6 +97,9 @@ def probe(
         forward: from the model and a batch to the model's output, for models called in another way; let it return None
             if the model has no logits.
         labels: from a batch to its labels, where they are not in the usual place.
+        mask: which positions of padded sequences are real: a key of the batch, or a function from the batch to (N, T)
+            booleans or None; by default the entry "attention_mask" if its shape is (N, T). Pooling leaves the others
+            out, on whichever side they are; "flatten" has no value then.
         training: refused if True: statistics of a batch would make the features depend on it.
         distributed: whether to count the samples of all processes of torch.distributed, with one answer in all of them.
             Each must call this, with batches of its own; one that raises leaves the others waiting. Samples that a
@@ -111,9 +121,10 @@ def probe(
     place = _device(model) if device is None else torch.device(device)
     watched = chosen_layers(model, layers)
     reader = FeatureReader(pooling, _known_outputs(outputs, watched), sequence_first=_puts_time_first(model))
-    streams = LayerStreams(reader, scatter)
+    streams = LayerStreams(reader, scatter, strict=layers is not None)
     tap = ClassifierTap(LayerStreams(reader, scatter), wanted=classifier)
-    run = _Pass(model, batches=Batches(forward, labels), streams=streams, tap=tap, classes=classes)
+    batches = Batches(forward, labels, mask, tokens=pooling == "tokens")
+    run = _Pass(model, batches=batches, streams=streams, tap=tap, classes=classes)
     with evaluation(model, device=place), ExitStack() as hooks:
         hooks.callback(tap.detach)
         tap.attach(chosen_layers(model, None if classifier is None else [classifier]).items())
@@ -143,9 +154,13 @@ class _Pass:
 
     def add(self, batch: Any) -> None:
         """Run one batch and take in what the layers gave."""
-        labels = self.batches.labels_of(batch)
+        labels, real = self.batches.labels_of(batch)
+        self.streams.real = self.tap.real = real
+        if not len(labels):
+            return  # of tokens without a class
         output = self.batches.run(self.model, batch)
-        logits, classes = checked_logits(output, classes=self.classes, samples=len(labels))
+        tokens = real if self.batches.tokens else None
+        logits, classes = checked_logits(output, classes=self.classes, samples=len(labels), tokens=tokens)
         self.classes = classes
         expect_range(labels, classes)
         self.streams.add(labels, classes=classes)
@@ -160,6 +175,8 @@ class _Pass:
     def expect_output_of(self, layers: Iterable[str], *, all_of_them: bool) -> None:
         """Refuse layers that gave nothing; unless all are meant, one is enough."""
         silent = sorted(set(layers) - {name for name, _ in self.streams.streams})
+        if (left_out := self.streams.left_out) and not (self.streams.streams or self.tap.found):
+            raise InvalidInputError(next(iter(left_out.values())))
         if (all_of_them and silent) or not (self.streams.streams or self.tap.found):
             raise InvalidInputError(
                 f"layers: expected output of {silent or 'a layer'}, but found none in the forward pass; hooks see only "
@@ -175,7 +192,9 @@ class _Pass:
             )
         samples = processes.total(self.samples)
         accuracy = None if self.correct is None else processes.total(self.correct) / samples
-        return Observation(self.streams.moments(processes), self.tap.classifier(processes), samples, accuracy)
+        layers, classifier = self.streams.moments(processes), self.tap.classifier(processes)
+        notes = (*self.streams.notes(), *([self.tap.note] if self.tap.note else []))
+        return Observation(layers, classifier, samples, accuracy, notes)
 
 
 def _known_outputs(outputs: Mapping[str, Any] | None, watched: Mapping[str, nn.Module]) -> Mapping[str, Any]:

@@ -1,11 +1,14 @@
 """Whose samples a measurement is of: this process's, or those of all processes of a distributed run."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.stats import ClassMoments, gathered
 
 __all__ = ["Processes"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,20 @@ class Processes:
         """Class moments of all samples."""
         return gathered(own) if self.together else own
 
-    def total(self, own: int) -> int:
-        """A count over all samples.
+    def each(self, own: T) -> list[T]:
+        """What each process has, in the order of the ranks.
 
-        >>> Processes(together=False).total(3)
-        3
+        >>> Processes(together=False).each("fc")
+        ['fc']
         """
         if not self.together:
-            return own
+            return [own]
         from torch import distributed
 
-        found: list[int | None] = [None] * distributed.get_world_size()
+        found: list[Any] = [None] * distributed.get_world_size()
         distributed.all_gather_object(found, own)
-        return sum(count or 0 for count in found)
+        return found
+
+    def total(self, own: int) -> int:
+        """A count over all samples."""
+        return sum(self.each(own))

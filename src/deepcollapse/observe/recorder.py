@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -81,16 +82,27 @@ class MeasurementSeries:
                 f"measurements: expected one for each of {len(self.steps)} steps, but found {len(self.measurements)}; "
                 "pass both in the same order"
             )
-        for i, step in enumerate(self.steps):
-            MeasurementSeries.expect_later(self.steps[:i][-1:], step)
+        steps: tuple[int, ...] = ()
+        for step in self.steps:
+            steps = (*steps[-1:], MeasurementSeries.later(steps, step))
+        object.__setattr__(self, "steps", tuple(map(index, self.steps)))
 
     @staticmethod
-    def expect_later(steps: tuple[int, ...], step: int) -> None:
-        """Nothing, if the step may follow these.
+    def later(steps: tuple[int, ...], step: Any) -> int:
+        """The step as a Python number, if it may follow these.
+
+        Args:
+            steps: those before.
+            step: a whole number of any kind: of Python or NumPy, or a tensor of one.
 
         Raises:
-            InvalidInputError: the step is not larger than the last one.
+            InvalidInputError: no whole number that a table holds, or not larger than the last one.
+
+        >>> import numpy as np
+        >>> MeasurementSeries.later((3,), np.int16(4))
+        4
         """
+        step = _whole_number(step)
         if steps and step == steps[-1]:
             raise InvalidInputError(
                 f"step: expected one that is not measured yet, but found {step} again; look once per step"
@@ -100,13 +112,19 @@ class MeasurementSeries:
                 f"step: expected more than {steps[-1]}, the last one, but found {step}; count steps through the whole "
                 "training, or start another recorder"
             )
+        return step
 
-    def followed_by(self, step: int, measurement: Measurement) -> "MeasurementSeries":
+    def followed_by(self, step: Any, measurement: Measurement) -> "MeasurementSeries":
         """The series with one more measurement, of which metrics and singular values are kept.
+
+        Args:
+            step: a whole number of any kind.
+            measurement: of the network at this step.
 
         Raises:
             InvalidInputError: the step is not larger than the last one.
         """
+        step = MeasurementSeries.later(self.steps, step)
         layers = tuple(LookedLayer(layer.name, layer.metrics, layer.warnings) for layer in measurement.layers)
         own = {"dropped": measurement.dropped, "notes": measurement.notes}
         look = Look(layers, measurement.samples, measurement.accuracy, **own)
@@ -131,6 +149,18 @@ class MeasurementSeries:
         """One object per step: ``step`` and the keys of ``Measurement.as_json``."""
         pairs = zip(self.steps, self.measurements, strict=True)
         return [{"step": step, **look.as_json()} for step, look in pairs]
+
+
+def _whole_number(step: Any) -> int:
+    try:
+        found = index(step)
+    except Exception as error:  # objects of one's own decide what they raise
+        raise InvalidInputError(
+            f"step: expected a whole number, but found {step!r}; count updates or epochs, or pass int(step)"
+        ) from error
+    if not -(2**63) <= found < 2**63:
+        raise InvalidInputError(f"step: expected a number within int64, but found {found}; count from 0")
+    return found
 
 
 class Recorder:
@@ -159,14 +189,17 @@ class Recorder:
         self._model, self._loader, self._options = model, loader, options
         self._series = MeasurementSeries()
 
-    def look(self, step: int) -> Measurement:
+    def look(self, step: Any) -> Measurement:
         """The measurement of the network as it is now, with its class moments.
+
+        Args:
+            step: a whole number of any kind: of Python or NumPy, or a tensor of one.
 
         Raises:
             InvalidInputError: an iterator as loader, which has nothing left for a second look; a step that is not
                 larger than the last one (found out before measuring); whatever ``measure`` refuses.
         """
-        MeasurementSeries.expect_later(self._series.steps, step)
+        step = MeasurementSeries.later(self._series.steps, step)
         if isinstance(self._loader, Iterator):
             raise InvalidInputError(
                 f"loader: expected something to iterate over at every look, but found the iterator "

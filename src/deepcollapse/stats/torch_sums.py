@@ -10,6 +10,7 @@ import torch
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.stats.moments import ClassMoments
 from deepcollapse.stats.samples import expect_numbers, expect_squares, not_finite
+from deepcollapse.stats.tensors import as_tensor, whole
 
 __all__ = ["TorchSums", "has_float64", "side_by_side"]
 
@@ -27,7 +28,7 @@ def side_by_side(features: Any, labels: Any) -> tuple[Any, Any, float]:
     Raises:
         InvalidInputError: features that are not floating-point numbers, labels that are not whole.
     """
-    features, labels = torch.as_tensor(features).detach(), torch.as_tensor(labels)
+    features, labels = whole(as_tensor(features)).detach(), as_tensor(labels)
     expect_numbers(_array(features[:0].cpu()), _array(labels[:0].cpu()))
     eps = torch.finfo(features.dtype).eps
     if features.device == _CPU or not has_float64(features.device):
