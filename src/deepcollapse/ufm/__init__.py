@@ -11,6 +11,7 @@ from deepcollapse.ufm.network import (
     regularised_loss,
 )
 from deepcollapse.ufm.objective import logits_objective, schatten_penalty, weighted_logits
+from deepcollapse.ufm.one_layer import OneLayerMinimum, minority_collapse_decay, one_layer_minimum
 from deepcollapse.ufm.problem import Activation, Loss, Problem
 from deepcollapse.ufm.stationarity import stationarity
 from deepcollapse.ufm.structures import Structure, collapse, diagonally_superior, given, structure, structures
@@ -19,6 +20,7 @@ __all__ = [
     "Activation",
     "Factors",
     "Loss",
+    "OneLayerMinimum",
     "Problem",
     "Reading",
     "Structure",
@@ -34,6 +36,8 @@ __all__ = [
     "logits_objective",
     "loss_gradient",
     "mean_loss",
+    "minority_collapse_decay",
+    "one_layer_minimum",
     "read_factors",
     "regularised_loss",
     "schatten_penalty",

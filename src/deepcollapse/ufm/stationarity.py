@@ -8,7 +8,9 @@ from deepcollapse.ufm.losses import loss_gradient
 from deepcollapse.ufm.objective import expect_class_logits, weighted_logits
 from deepcollapse.ufm.problem import Problem
 
-__all__ = ["stationarity"]
+__all__ = ["is_critical", "stationarity"]
+
+_CRITICAL = 1e-6  # in units of the decay: far above rounding, far below any trial point seen
 
 
 def stationarity(logits: Float[np.ndarray, "K K"], problem: Problem, *, rtol: float = 1e-10) -> float:
@@ -33,3 +35,8 @@ def stationarity(logits: Float[np.ndarray, "K K"], problem: Problem, *, rtol: fl
     left, right = u @ (u.T @ residual), (residual @ vt.T) @ vt
     tangent = left + right - u @ (u.T @ right)
     return float(np.linalg.norm(tangent) / problem.mean_decay)
+
+
+def is_critical(logits: Float[np.ndarray, "K K"], problem: Problem) -> bool:
+    """Whether the gradient of F along matrices of the same rank is zero to rounding, relative to the decay."""
+    return stationarity(logits, problem) < _CRITICAL

@@ -12,6 +12,7 @@ from deepcollapse.ufm.structures.families import (
     triangular_points,
 )
 from deepcollapse.ufm.structures.given import given
+from deepcollapse.ufm.structures.one_layer_frame import one_layer_frame
 from deepcollapse.ufm.structures.pattern import Pattern, Structure, diagonally_superior, solve, zero
 from deepcollapse.ufm.structures.relaxed import relaxed_pairs
 
@@ -23,6 +24,7 @@ __all__ = [
     "diagonally_superior",
     "given",
     "incidence_matrix",
+    "one_layer_frame",
     "orthogonal_frame",
     "paired_trial",
     "partition",

@@ -19,6 +19,7 @@ from deepcollapse.ufm.structures.families import (
     triangular_points,
 )
 from deepcollapse.ufm.structures.given import given
+from deepcollapse.ufm.structures.one_layer_frame import one_layer_frame
 from deepcollapse.ufm.structures.pattern import Pattern, Structure, solve, zero
 from deepcollapse.ufm.structures.relaxed import relaxed_pairs
 
@@ -31,9 +32,14 @@ _ALL_PARTITIONS = 12  # up to this K every partition is listed, beyond it the eq
 def collapse(problem: Problem) -> Structure:
     """Deep neural collapse: the simplex for cross-entropy, the orthogonal frame for the squared error.
 
+    Where classes differ in size it is the one-layer frame, in general a critical point for L = 1 only.
+
     Raises:
         UndefinedError: at this decay it does not exist.
+        TooLargeError: more than 256 distinct class sizes.
     """
+    if not problem.balanced:
+        return one_layer_frame(problem)
     return _solved((simplex if problem.loss == "ce" else orthogonal_frame)(problem), problem)
 
 
@@ -62,6 +68,9 @@ def structures(problem: Problem) -> tuple[Structure, ...]:
 def structure(name: str, problem: Problem) -> Structure:
     """The structure of that name: "simplex" or "dnc", "paired", "partition-2-2-6", "T5", "circle", "zero", ...
 
+    Where classes differ in size, "dnc" is the "one-layer-frame" and alpha (I - 1 1^T / K) is "seli"; where they do not,
+    these are collapse and the simplex. A point comes back under the name of what it is, whatever name it was asked by.
+
     Raises:
         InvalidInputError: an unknown name, or one that does not fit the number of classes.
         UndefinedError: it does not exist at this decay.
@@ -69,7 +78,7 @@ def structure(name: str, problem: Problem) -> Structure:
     lowered = name.lower()
     if lowered == "zero":
         return zero(problem)
-    if lowered == "dnc":
+    if lowered in ("dnc", "one-layer-frame"):
         return collapse(problem)
     if lowered == "paired" and problem.classes % 2 == 1:
         return relaxed_pairs(problem)
@@ -79,11 +88,11 @@ def structure(name: str, problem: Problem) -> Structure:
         return _solved(partition(tuple(map(int, sizes[1].split("-")[1:])), problem), problem)
     if points := re.fullmatch(r"t_?([0-9]{1,9})", lowered):
         return _solved(_triangular_of(int(points[1]), problem), problem)
-    simple = {"simplex": simplex, "orthogonal-frame": orthogonal_frame, "circle": circle}
+    simple = {"simplex": simplex, "seli": simplex, "orthogonal-frame": orthogonal_frame, "circle": circle}
     if lowered not in simple:
         raise InvalidInputError(
-            f"structure: expected dnc, simplex, orthogonal-frame, paired, paired-trial, partition-2-2-6 (sizes), "
-            f"T5 (points), circle or zero, but found {name!r}; choose one of these"
+            f"structure: expected dnc, simplex, orthogonal-frame, one-layer-frame, seli, paired, paired-trial, "
+            f"partition-2-2-6 (sizes), T5 (points), circle or zero, but found {name!r}; choose one of these"
         )
     return _solved(simple[lowered](problem), problem)
 
@@ -101,7 +110,8 @@ def _solved(pattern: Pattern, problem: Problem) -> Structure:
     """Under class imbalance the closed forms do not hold: the pattern with unit scales becomes a trial point."""
     if problem.balanced:
         return solve(pattern, problem)
-    return given(pattern.matrix((1.0,) * len(pattern.blocks)), problem, name=pattern.name)
+    name = "seli" if pattern.name == "simplex" else pattern.name
+    return given(pattern.matrix((1.0,) * len(pattern.blocks)), problem, name=name)
 
 
 def _members(problem: Problem) -> Iterator[Callable[[], Structure]]:
@@ -118,6 +128,8 @@ def _members(problem: Problem) -> Iterator[Callable[[], Structure]]:
         patterns.append(circle(problem))
     for pattern in patterns:
         yield lambda pattern=pattern: _solved(pattern, problem)
+    if not problem.balanced:
+        yield lambda: one_layer_frame(problem)
     if k % 2 == 1 and k >= 5 and problem.loss == "ce" and problem.balanced:
         yield lambda: relaxed_pairs(problem)
 

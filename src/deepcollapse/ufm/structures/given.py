@@ -8,12 +8,10 @@ from deepcollapse.linalg.rank import numerical_rank
 from deepcollapse.ufm.objective import expect_class_logits, weighted_logits
 from deepcollapse.ufm.problem import Problem
 from deepcollapse.ufm.ray import Block, Column
-from deepcollapse.ufm.stationarity import stationarity
+from deepcollapse.ufm.stationarity import is_critical
 from deepcollapse.ufm.structures.pattern import Pattern, Structure, solve
 
 __all__ = ["given"]
-
-_CRITICAL = 1e-6  # stationarity, in units of the decay: far above rounding, far below any trial point seen
 
 
 def given(matrix: Float[np.ndarray, "K K"], problem: Problem, *, name: str = "given") -> Structure:
@@ -43,24 +41,30 @@ def given(matrix: Float[np.ndarray, "K K"], problem: Problem, *, name: str = "gi
         critical=False,
     )
     found = solve(pattern, problem)
-    critical = stationarity(found.logits, problem) < _CRITICAL
     return Structure(
         name=found.name,
         scales=found.scales,
         loss=found.loss,
         rank=found.rank,
         singular_values=found.singular_values,
-        critical=critical,
+        critical=is_critical(found.logits, problem),
         matrix=found.matrix,
     )
 
 
 def _block(matrix: Float[np.ndarray, "K K"], problem: Problem) -> Block:
-    columns = []
-    for index, weight in enumerate(problem.class_weights):
-        column = matrix[:, index]
-        gaps = np.delete(column - column[index], index)
-        columns.append(Column(float(weight), gaps, np.ones_like(gaps), float(column[index]), float(column @ column)))
     values = np.linalg.svd(weighted_logits(matrix, problem), compute_uv=False)
     values = values[: numerical_rank(values)]
-    return Block(tuple(columns), values, np.ones_like(values))
+    return Block(_columns(matrix, problem), values, np.ones_like(values))
+
+
+def _columns(matrix: Float[np.ndarray, "K K"], problem: Problem) -> tuple[Column, ...]:
+    """The columns of the pattern, equal ones and equal gaps taken together."""
+    met: dict[tuple[float, float, bytes, bytes], Column] = {}
+    for index, weight in enumerate(problem.class_weights.tolist()):
+        column = matrix[:, index]
+        gaps, counts = np.unique(np.delete(column - column[index], index), return_counts=True)
+        key = (float(column[index]), float(column @ column), gaps.tobytes(), counts.tobytes())
+        share = weight + (met[key].weight if key in met else 0.0)
+        met[key] = Column(share, gaps, counts.astype(float), key[0], key[1])
+    return tuple(met.values())
