@@ -33,8 +33,8 @@ class SmoothedNuclear:
     """sum_i f(s_i(X)) at one matrix X with at most as many rows as columns.
 
     f is the nuclear norm's semidefinite form, (tr Q + tr R) / 2 with [[Q, X], [X^T, R]] >= 0, minimised with the
-    barrier -(mu / 2) log det of that block (up to a constant). Partial minimisation keeps self-concordance, so Newton's method
-    follows the minimisers as mu -> 0, and at every one of them the gradient has a norm below 1: it is dual feasible.
+    barrier -(mu / 2) log det of that block (up to a constant). Partial minimisation keeps self-concordance, so Newton's
+    method follows the minimisers as mu -> 0, and at each of them the gradient has a norm below 1: it is dual feasible.
 
     Attributes:
         left, values, right: the SVD X = left diag(values) right[:r], with ``right`` square.

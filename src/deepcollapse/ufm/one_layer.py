@@ -65,7 +65,7 @@ def one_layer_minimum(problem: Problem) -> OneLayerMinimum:
     by Fenchel duality. P is the softmax at Z*, moved towards I by the rounding that the norm exceeds the decay by.
 
     Args:
-        problem: cross-entropy, its layers are not used; samples of any numbers, equal ones included, where Z* is alpha (I - 1 1^T / K).
+        problem: cross-entropy, its layers are not used; equal samples are allowed and give alpha (I - 1 1^T / K).
 
     Raises:
         UndefinedError: from the decay ||S D|| / N on, S = I - 1 1^T / K, the minimiser is 0 and has no frame.
