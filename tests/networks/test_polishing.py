@@ -198,6 +198,8 @@ def test_smooth_ends_of_relu_heads(classes: int, layers: int, samples: int | tup
     assert np.linalg.norm(slopes) < 1e-10 * problem.mean_decay * np.linalg.norm(flatten(found.factors))
     assert found.loss < found.start_loss
     assert (found.stable, found.structure) == (None, None)
+    assert found.rest is not None
+    assert found.rest.kind in ("minimum", "stationary")
 
 
 def test_steps_can_run_out():
@@ -229,7 +231,7 @@ def test_json_holds_the_numbers_without_the_factors():
     plain = json.loads(json.dumps(found.as_json()))
     assert set(plain) == {
         *("loss", "start_loss", "converged", "gradient_norm", "steps", "explanation", "moved", "reduction", "stable"),
-        *("structure", "verdict"),
+        *("structure", "verdict", "rest"),
     }
     assert plain["loss"] == plain["verdict"]["objective"] == found.loss
     assert "at most 3 dimensions" in plain["reduction"]
@@ -278,9 +280,11 @@ def test_an_end_at_kinks_is_named_so_and_lets_no_direction_descend(classes: int,
     found = polish(start(problem, seed=seed, scale=2.0), problem)
     assert not found.converged
     assert found.explanation is not None
-    assert found.explanation.startswith("ended at a kink: ")
-    assert "where the objective bends, so it has no gradient there" in found.explanation
-    assert float(found.explanation.rsplit(" ", 1)[1]) <= 1e-10
+    assert found.explanation.startswith("ended at a kink, at a ")
+    assert "where the objective can bend, so it has no gradient there" in found.explanation
+    assert found.rest is not None
+    assert found.rest.kind in ("minimum", "stationary")
+    assert found.rest.kinks > 0
     assert found.loss < found.start_loss
     rng, step = np.random.default_rng(0), 1e-6
     for _ in range(50):
@@ -319,9 +323,16 @@ def test_no_stage_ends_higher_though_the_way_along_kinks_can_rise(activation: st
     assert max((after / before - 1.0 for before, after in pairwise(way)), default=1.0) > 1e-7
 
 
-def test_an_unfinished_end_near_kinks_is_told_from_one_at_kinks():
+def test_an_unfinished_end_is_not_stationary(monkeypatch: pytest.MonkeyPatch):
     problem = Problem(classes=4, layers=3, width=5, activation="relu", decay=2.0**-9)
     found = polish(start(problem, seed=1, scale=2.0), problem, tolerance=1e-30)
     assert not found.converged
     assert found.explanation is not None
-    assert found.explanation.startswith("not converged, stopped near a kink: ")
+    assert found.explanation.startswith("ended at a kink, at a ")
+    monkeypatch.setattr("deepcollapse.polishing.kinks._STEPS", 1)
+    rough = polish(start(problem, seed=1, scale=2.0), problem, steps_max=20)
+    assert rough.rest is not None
+    assert rough.rest.kind == "not stationary"
+    assert rough.rest.rate < -1e-8
+    assert rough.explanation is not None
+    assert rough.explanation.startswith("not converged")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import bisect, minimize
+from scipy.optimize import minimize, root_scalar
 
 from deepcollapse.curvature.hessian import flatten, unflatten
 from deepcollapse.errors import InvalidInputError, TooLargeError
@@ -64,7 +64,8 @@ def critical_sizes(problem: Problem) -> tuple[float, float]:
     def slope(size: float) -> float:
         return 6 * problem.mean_decay - 3 * np.sqrt(2) * size / (1 + np.exp(np.sqrt(2) * size**3))
 
-    return bisect(slope, 1e-3, 0.8, xtol=1e-15), bisect(slope, 0.8, 5.0, xtol=1e-15)
+    lower, upper = (root_scalar(slope, bracket=ends, xtol=1e-15).root for ends in ((1e-3, 0.8), (0.8, 5.0)))
+    return lower, upper
 
 
 def test_the_maximum_along_a_ray_is_a_saddle():

@@ -114,6 +114,7 @@ def digits() -> dict[str, Any]:
             "explanation": None,
             "structure": "T5",
             "stable": True,
+            "rest": None,
             "moved": 0.05,
         },
         "trajectory": {

@@ -67,12 +67,14 @@ class TestNetwork:
         found = fakes.digits()["polished"]
         text = network_polished(fakes.digits())
         assert text.startswith("With free features the loss falls from 0.1932 to 0.1851, at the critical point")
-        assert "the structure T5, a minimum, as far as second derivatives tell." in text
+        assert "the structure T5, with no negative curvature." in text
         assert "moved by 5 % of their norm" in text
         text = network_polished(fakes.digits() | {"polished": found | {"structure": "unnamed", "stable": False}})
         assert "one without a name, a saddle." in text
+        relu = found | {"structure": None, "stable": None, "rest": {"kind": "minimum"}}
+        assert "one without a name, a local minimum." in network_polished(fakes.digits() | {"polished": relu})
         lost = found | {"converged": False, "explanation": "it ended at a kink"}
         assert network_polished(fakes.digits() | {"polished": lost}).endswith(
-            "no critical point was reached: it ended at a kink."
+            "no smooth critical point was reached: it ended at a kink."
         )
         assert network_polished(fakes.digits() | {"polished": None}) == ""

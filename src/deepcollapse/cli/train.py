@@ -65,8 +65,11 @@ def _summary(found: dict) -> list[str]:
 
 def _polished(found: dict) -> str:
     if not found["converged"]:
-        return f"With free features: no critical point reached ({found['explanation']}); objective {found['loss']:.6f}"
-    stable = {True: "stable", False: "a saddle", None: "of unknown stability"}[found["stable"]]
+        why = found["explanation"]
+        return f"With free features: no smooth critical point reached ({why}); objective {found['loss']:.6f}"
+    stable = {True: "no negative curvature", False: "a saddle", None: "of unknown stability"}[found["stable"]]
+    if found["rest"]:
+        stable = {"minimum": "a local minimum", "saddle": "a saddle"}.get(found["rest"]["kind"], stable)
     return (
         f"With free features the nearest critical point is {found['structure'] or 'not named'}, {stable}, at "
         f"{found['loss']:.6f}; its logits are {found['moved']:.1%} away"

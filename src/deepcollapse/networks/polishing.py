@@ -1,6 +1,6 @@
 """From a trained network's endpoint on, with free features: the critical point of the feature model nearby."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ from deepcollapse.curvature.hessian import flatten
 from deepcollapse.errors import InvalidInputError, TooLargeError, UndefinedError
 from deepcollapse.landscape.naming import structure_name
 from deepcollapse.networks.verdict import HeadVerdict, finite_loss, head_verdict
+from deepcollapse.polishing import KinkVerdict, kink_verdict
 from deepcollapse.polishing.merged_samples import Frames, compressed, merged_samples, single_samples
 from deepcollapse.polishing.rest import Progress, Rest, rest
 from deepcollapse.ufm import Factors, Problem, gradient, read_factors, regularised_loss
@@ -20,6 +21,7 @@ __all__ = ["LARGEST_POLISHED", "Polished", "polish"]
 LARGEST_POLISHED = 10_000_000
 """Most free numbers after all reductions: L-BFGS keeps twenty vectors of as many, 1.6 GB."""
 
+_STILL = 1e-8  # relative rate of descent that is none, at kinks within rounding
 _NOTHING = 1e-12  # logits of a critical point other than zero are far larger
 
 _LINEAR = (
@@ -52,6 +54,8 @@ class Polished:
         reduction: what was used to make the problem smaller, in words.
         stable: whether the Hessian of the full model is positive semidefinite at the end. None where it is not known:
             not converged, ReLU, or a rank too large for the exact spectrum.
+        rest: of a ReLU head, what is proven of the end ("minimum", "stationary", "saddle", "not stationary" or
+            "undecided", with the reason), at kinks or not; None for linear heads.
         structure: name of the critical structure of the linear model that the end equals to 1e-5 up to a class
             permutation, "unnamed" for others; None where not converged, or ReLU.
         verdict: the end, read as a trained head is; None where deep neural collapse does not exist at these decays.
@@ -68,14 +72,16 @@ class Polished:
     moved: float
     reduction: str
     stable: bool | None
+    rest: KinkVerdict | None
     structure: str | None
     verdict: HeadVerdict | None
 
     def as_json(self) -> dict[str, object]:
         """The attributes by name but for factors and problem; the verdict as its own ``as_json`` gives it."""
-        names = (name for name in self.__dataclass_fields__ if name not in ("factors", "problem", "verdict"))
+        names = (name for name in self.__dataclass_fields__ if name not in ("factors", "problem", "verdict", "rest"))
         plain: dict[str, object] = {name: getattr(self, name) for name in names}
-        return plain | {"verdict": None if self.verdict is None else self.verdict.as_json()}
+        rest = None if self.rest is None else asdict(self.rest)
+        return plain | {"rest": rest, "verdict": None if self.verdict is None else self.verdict.as_json()}
 
 
 def polish(
@@ -98,8 +104,8 @@ def polish(
 
     Descent that starts on the way into a saddle, such as an exactly symmetric network, ends there: see ``stable``.
     Minima of ReLU heads often lie at kinks, where hidden inputs are 0 and F has no gradient. Descent then goes on along
-    them (``along_kinks``, while there are few enough; on the way there F can rise for a while), and the explanation
-    gives the least generalised gradient; such an end does not count as converged.
+    them (``along_kinks``, while there are few enough; on the way there F can rise for a while, but an end above its
+    start is dropped). Such an end does not count as converged; ``rest`` says what is proven of it.
 
     Args:
         factors: H_1 and W_1, ..., W_L, as ``Network.factors`` reads them.
@@ -129,6 +135,7 @@ def polish(
     found = rest(model, start, tolerance=tolerance, steps_max=steps_max, progress=progress)
     end = found.model.unmerged(found.factors if frames is None else _widened(found.factors, frames))
     norm = _gradient_norm(end, problem, size=max(size, found.size))
+    judged = None if linear else kink_verdict(found.model, found.factors, tolerance=max(_STILL, tolerance))
     columns = found.model.counts.size
     converged = norm <= tolerance and not found.kinks
     words = _LINEAR.format(rank=len(found.factors[0])) if linear else _RELU.format(columns=columns)
@@ -140,10 +147,11 @@ def polish(
         converged=converged,
         gradient_norm=norm,
         steps=found.steps,
-        explanation=None if converged else _explanation(found, norm, tolerance=tolerance, steps_max=steps_max),
+        explanation=None if converged else _explanation(found, norm, judged=judged, steps_max=steps_max),
         moved=_moved(factors, end, problem=problem),
         reduction=words,
         stable=_stable(end, problem) if converged and linear else None,
+        rest=judged,
         structure=_structure(end, problem) if converged and linear else None,
         verdict=_verdict(end, problem),
     )
@@ -201,13 +209,18 @@ def _verdict(factors: Factors, problem: Problem) -> HeadVerdict | None:
         return None
 
 
-def _explanation(found: Rest, norm: float, *, tolerance: float, steps_max: int) -> str:
-    if found.kinks:
-        reached = "ended at a kink" if found.gradient_norm <= tolerance else "not converged, stopped near a kink"
+def _explanation(found: Rest, norm: float, *, judged: KinkVerdict | None, steps_max: int) -> str:
+    if found.kinks and judged is not None:
+        what = {
+            "minimum": "ended at a kink, at a local minimum",
+            "stationary": "ended at a kink, at a stationary point",
+            "saddle": "ended at a kink, at a saddle",
+            "not stationary": "not converged, stopped near a kink",
+            "undecided": "stopped near a kink, undecided",
+        }[judged.kind]
         return (
-            f"{reached}: {found.kinks} hidden inputs of the ReLU are 0 up to rounding where the objective "
-            f"bends, so it has no gradient there; its least generalised gradient has the relative norm "
-            f"{found.gradient_norm:.3g}"
+            f"{what}: {judged.kinks} hidden inputs of the ReLU are 0 up to rounding where the objective can bend, so "
+            f"it has no gradient there; {judged.reason}"
         )
     if found.steps >= steps_max:
         return (

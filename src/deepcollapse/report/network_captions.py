@@ -79,12 +79,14 @@ def network_polished(network: Json) -> str:
         return ""
     first = f"With free features the loss falls from {number(found['start_loss'])} to {number(found['loss'])}"
     if not found["converged"]:
-        return f"{first}, and no critical point was reached: {found['explanation']}."
+        return f"{first}, and no smooth critical point was reached: {found['explanation']}."
     what = (
         f"the structure {found['structure']}" if found["structure"] not in (None, "unnamed") else "one without a name"
     )
-    stable = {True: "a minimum, as far as second derivatives tell", False: "a saddle", None: "of unknown stability"}
+    stable = {True: "with no negative curvature", False: "a saddle", None: "of unknown stability"}[found["stable"]]
+    if found["rest"]:
+        stable = {"minimum": "a local minimum", "saddle": "a saddle"}.get(found["rest"]["kind"], stable)
     return (
-        f"{first}, at the critical point of the feature model downhill: {what}, {stable[found['stable']]}. The "
+        f"{first}, at the critical point of the feature model downhill: {what}, {stable}. The "
         f"class-mean logits moved by {percent(found['moved'])} of their norm on the way."
     )
