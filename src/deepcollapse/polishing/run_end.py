@@ -8,7 +8,7 @@ from jaxtyping import Float
 from deepcollapse.errors import InvalidInputError, TooLargeError
 from deepcollapse.polishing.merged_samples import merged_samples, single_samples
 from deepcollapse.polishing.rest import rest
-from deepcollapse.polishing.second_order import KinkVerdict, kink_verdict
+from deepcollapse.polishing.second_order import KinkVerdict, kink_verdict, with_unused, without_unused
 from deepcollapse.ufm import Factors, Problem, forward, regularised_loss
 from deepcollapse.ufm.network import expect_factors
 
@@ -79,8 +79,12 @@ def near_rest(factors: Factors, problem: Problem, *, tolerance: float = 1e-6) ->
             "take fewer samples or a smaller width"
         )
     model, start = merged_samples(*single_samples(factors, problem))
-    found = rest(model, start, tolerance=0.01 * tolerance, steps_max=_STEPS)
-    end = found.model.unmerged(found.factors)
+    smaller, used = without_unused(start)  # inputs of unused units are 0, and would have to be held
+    if not all(units.any() for units in used):
+        smaller, used = start, []
+    found = rest(model, smaller, tolerance=0.01 * tolerance, steps_max=_STEPS)
+    full = with_unused(found.factors, used)
+    end = found.model.unmerged(full)
     before, after = forward(factors, problem), forward(end, problem)
     largest = max(float(np.linalg.norm(before)), float(np.linalg.norm(after)))
     return NearRest(
@@ -88,5 +92,5 @@ def near_rest(factors: Factors, problem: Problem, *, tolerance: float = 1e-6) ->
         logits=after,
         loss=regularised_loss(end, problem),
         moved=float(np.linalg.norm(after - before)) / largest if largest > 0 else 0.0,
-        verdict=kink_verdict(found.model, found.factors, tolerance=tolerance),
+        verdict=kink_verdict(found.model, full, tolerance=tolerance),
     )

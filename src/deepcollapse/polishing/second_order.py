@@ -22,7 +22,7 @@ from deepcollapse.polishing.merged_samples import MergedSamples
 from deepcollapse.polishing.multipliers import FirstOrder, Multipliers, first_order
 from deepcollapse.ufm import Factors, Problem
 
-__all__ = ["KinkVerdict", "kink_verdict", "without_unused"]
+__all__ = ["KinkVerdict", "kink_verdict", "with_unused", "without_unused"]
 
 _ZERO = 1e-9  # share of a layer's largest input or weight that is 0
 _FLAT = 1e-6  # eigenvalue in decays that counts as 0
@@ -70,7 +70,8 @@ def kink_verdict(model: MergedSamples, factors: Factors, *, tolerance: float) ->
         factors: in balanced coordinates, inputs at kinks within rounding of 0.
         tolerance: largest rate of descent per unit length, over the decay times the norm of all factors, that is none.
     """
-    factors, unused = without_unused(factors)
+    factors, used = without_unused(factors)
+    unused = sum(int((~units).sum()) for units in used)
     counts = {"unused": unused, "kinks": 0}
     if not all(factor.size for factor in factors):
         return KinkVerdict(kind="stationary", reason="all hidden units are unused", **counts)
@@ -94,15 +95,25 @@ def kink_verdict(model: MergedSamples, factors: Factors, *, tolerance: float) ->
     return replace(found, **counts)
 
 
-def without_unused(factors: Factors) -> tuple[Factors, int]:
-    """Without the hidden units whose weights are 0 on both sides, and how many these were."""
-    kept, dropped = list(factors), 0
+def without_unused(factors: Factors) -> tuple[Factors, list[Bool[np.ndarray, " _"]]]:
+    """Without the hidden units whose weights are 0 on both sides, and which units are left in each layer."""
+    kept, used = list(factors), []
     for depth in range(1, len(factors) - 1):
         sizes = np.linalg.norm(kept[depth], axis=1) + np.linalg.norm(kept[depth + 1], axis=0)
-        used = sizes > _ZERO * sizes.max(initial=0.0)
-        kept[depth], kept[depth + 1] = kept[depth][used], kept[depth + 1][:, used]
-        dropped += int((~used).sum())
-    return tuple(kept), dropped
+        used.append(sizes > _ZERO * sizes.max(initial=0.0))
+        kept[depth], kept[depth + 1] = kept[depth][used[-1]], kept[depth + 1][:, used[-1]]
+    return tuple(kept), used
+
+
+def with_unused(factors: Factors, used: list[Bool[np.ndarray, " _"]]) -> Factors:
+    """The inverse: unused units come back with weights 0."""
+    full = list(factors)
+    for depth, units in enumerate(used, start=1):
+        before = np.zeros((units.size, full[depth].shape[1]))
+        after = np.zeros((len(full[depth + 1]), units.size))
+        before[units], after[:, units] = full[depth], full[depth + 1]
+        full[depth], full[depth + 1] = before, after
+    return tuple(full)
 
 
 def _bends(model: MergedSamples, factors: Factors) -> Bends:
