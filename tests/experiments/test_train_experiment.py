@@ -322,7 +322,7 @@ def test_what_does_not_fit_the_memory_is_said_in_one_line():
 
 def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=r"pip install deepcollapse\[digits\]"):
+    with pytest.raises(MissingExtraError, match=r"python -m pip install .*\[digits\]"):
         short()
 
 

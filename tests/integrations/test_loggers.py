@@ -74,7 +74,8 @@ class TestEveryLogger:
 def test_without_the_library_the_extra_is_named(tool: str, monkeypatch: pytest.MonkeyPatch, tmp_path):
     for name in (tool, "torch.utils.tensorboard"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingExtraError, match=rf"^{tool}: expected .*run: pip install deepcollapse\[{tool}\]$"):
+    message = rf"^{tool}: expected .*run: python -m pip install .*\[{tool}\]"
+    with pytest.raises(MissingExtraError, match=message):
         module(tool).log(measurement(), tmp_path, step=0)
     assert list(tmp_path.iterdir()) == []
 

@@ -200,7 +200,7 @@ def test_bad_batches_are_refused_and_leave_no_trace(metric):
 
 def test_without_torchmetrics_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     missing = fresh(monkeypatch, "torchmetrics", torchmetrics=None)
-    with pytest.raises(MissingExtraError, match=r"expected torchmetrics .*run: pip install deepcollapse\[torchmetrics"):
+    with pytest.raises(MissingExtraError, match=r"expected torchmetrics .*run: python -m pip install .*\[torchmetrics"):
         missing.CollapseMetric(**OPTIONS)
 
 

@@ -24,6 +24,6 @@ def test_the_largest_balanced_subset():
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(MissingExtraError, match=r"run: pip install deepcollapse\[digits\]") as caught:
+    with pytest.raises(MissingExtraError, match=r"run: python -m pip install .*\[digits\]") as caught:
         digits()
     assert isinstance(caught.value, ImportError)

@@ -158,7 +158,7 @@ def test_unknown_sets_and_missing_extras(monkeypatch, tmp_path):
     with pytest.raises(InvalidInputError, match=r"expected one of \['mnist', .*but found 'imagenet'"):
         download("imagenet", tmp_path)
     monkeypatch.setitem(__import__("sys").modules, "pooch", None)
-    with pytest.raises(MissingExtraError, match=r"pip install deepcollapse\[data\]"):
+    with pytest.raises(MissingExtraError, match=r"python -m pip install .*\[data\]"):
         download("mnist", tmp_path)
 
 

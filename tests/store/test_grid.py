@@ -99,6 +99,6 @@ def test_grids_have_a_limit():
 
 def test_without_xarray(monkeypatch):
     monkeypatch.setitem(sys.modules, "xarray", None)
-    message = r"xarray: expected xarray to be installed, but found none; run: pip install deepcollapse\[xarray\]"
+    message = r"xarray: expected xarray to be installed, but found none; run: python -m pip install .*\[xarray\]"
     with pytest.raises(MissingExtraError, match=message):
         to_xarray(pa.table({"a": [1]}), ["a"], [])

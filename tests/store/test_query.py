@@ -68,7 +68,7 @@ def test_without_a_library(store, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     monkeypatch.setitem(sys.modules, "polars", None)
     message = (
-        r"query: expected duckdb or polars to be installed, but found none; run: pip install deepcollapse\[query\]"
+        r"query: expected duckdb or polars to be installed, but found none; run: python -m pip install .*\[query\]"
     )
     with pytest.raises(MissingExtraError, match=message):
         store.query("SELECT 1")

@@ -218,7 +218,7 @@ def test_clusters_that_are_not_there(launcher: Launcher, message: str, tmp_path:
 def test_a_missing_extra_is_named(launcher: Launcher, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, module, None)
     job = Job(store=tmp_path, plan="p")
-    with pytest.raises(MissingExtraError, match=rf"expected {module} .*pip install deepcollapse\[{launcher.name}\]"):
+    with pytest.raises(MissingExtraError, match=rf"expected {module} .*python -m pip install .*\[{launcher.name}\]"):
         launcher.run(job)
 
 

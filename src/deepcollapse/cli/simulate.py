@@ -122,7 +122,8 @@ def _expect_ends(ensemble: Ensemble, kept: KeptRuns | None, *, require_converged
         )
     if require_converged and ensemble.converged < ensemble.runs:
         raise ConvergenceError(
-            f"converged: expected all {ensemble.runs} runs, but found {ensemble.converged}; raise steps-max or lower lr"
+            f"converged: expected all {ensemble.runs} runs, but found {ensemble.converged}; raise --steps-max or lower "
+            "--lr"
         )
 
 

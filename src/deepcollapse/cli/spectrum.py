@@ -47,7 +47,8 @@ def _read(path: Path) -> np.ndarray:
         if path.suffix == ".json":
             return np.array(json_format.loads(path.read_text(encoding="utf-8"))["minimum"]["logits"], dtype=float)
         return np.asarray(np.load(path, allow_pickle=False), dtype=float)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
         raise InvalidInputError(
-            f"logits: expected a .npy matrix or what `landscape --json` wrote, but found {path} ({error}); convert it"
+            f"logits: expected a .npy matrix or what `landscape --json` wrote, but found {path} ({error}); "
+            f'save the matrix with numpy.save("{path.stem}.npy", logits)'
         ) from None

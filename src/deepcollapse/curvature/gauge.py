@@ -36,7 +36,7 @@ def gauge_directions(factors: Factors, problem: Problem) -> Float[np.ndarray, "p
     if size * count > BASIS_LIMIT:
         raise TooLargeError(
             f"gauge: expected at most {BASIS_LIMIT} entries of a basis, but found {size} x {count}; "
-            "switch the deflation of rotations off"
+            "leave the rotations in with rotations=False"
         )
     columns = [_rotation(pair, l, factors=factors) for l in interfaces for pair in planes[l]]
     if not columns:

@@ -135,12 +135,13 @@ def search(
 def _checked(problem: Problem, ranks: tuple[int, ...] | None, restarts: int) -> tuple[int, ...]:
     if problem.activation != "linear":
         raise InvalidInputError(
-            'activation: expected "linear", but found "relu"; logits alone do not determine the loss of a ReLU network'
+            'activation: expected "linear", but found "relu", where logits alone do not determine the loss; search the '
+            'linear model (activation="linear"), or simulate this one'
         )
     if problem.mean_decay < _LEAST_DECAY:
         raise InvalidInputError(
-            f"decay: expected at least {_LEAST_DECAY:g} for a search, but found {problem.mean_decay:g}; below it the "
-            "gradient of a far start, in decays, leaves float64"
+            f"decay: expected at least {_LEAST_DECAY:g} for a search, but found {problem.mean_decay:g}; raise it: "
+            "below, the gradient of a far start, in decays, leaves float64"
         )
     if restarts < 1:
         raise InvalidInputError(f"restarts: expected at least 1, but found {restarts}; ask for 20")
@@ -150,8 +151,8 @@ def _checked(problem: Problem, ranks: tuple[int, ...] | None, restarts: int) -> 
     chosen = tuple(range(1, largest + 1)) if ranks is None else ranks
     if not chosen or min(chosen) < 1 or max(chosen) > largest:
         raise InvalidInputError(
-            f"ranks: expected numbers from 1 to {largest}, but found {chosen}; width and centring of the "
-            "logits allow no other"
+            f"ranks: expected numbers from 1 to {largest}, but found {chosen}; choose among these, as "
+            "width and centring of the logits allow no other"
         )
     return chosen
 
