@@ -1,5 +1,6 @@
 """Arrays in files as they were saved, and files that are damaged or hold something else."""
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -99,10 +100,15 @@ def test_compressed_and_large_archives_are_read(tmp_path):
             {"features": np.zeros((3, 2), int)},
             "features: expected one of float16, .* found int64 .*; convert it to flo",
         ),
-        ({"labels": np.array(1)}, r"labels: expected shape N, but found int64 of shape \(\)"),
-        ({"labels": np.eye(3, dtype=int)}, r"labels: expected shape N, .*; of one-hot labels save labels.argmax"),
-        ({"labels": np.zeros(3)}, r"labels: expected whole numbers of an integer dtype, but found float64 .*int64"),
-        ({"labels": np.zeros(3, bool)}, "labels: expected whole numbers of an integer dtype, but found (?i:bool)"),
+        ({"labels": np.array(1)}, r"labels: expected one class number per sample, .* int64 of shape \(\)"),
+        (
+            {"labels": np.zeros((3, 1, 1))},
+            r"labels: expected one class number per sample, .*; save one label per sample",
+        ),
+        (
+            {"labels": np.zeros(3, bool)},
+            "labels: expected one class number per sample, N integers, but found (?i:bool)",
+        ),
         (
             {"labels": np.zeros(4, int)},
             r"labels: expected 3 rows, as features have, .* \(4,\) .*; save both of the same",
@@ -244,3 +250,33 @@ def test_a_safetensors_header_of_anything_is_refused(tmp_path_factory, length, h
     path.write_bytes(length.to_bytes(8, "little") + header)
     with pytest.raises(InvalidInputError, match="file: expected"):
         stored_arrays(path)
+
+
+NAMES = np.array(["owl", "cat", "owl", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers"),
+    [
+        (NAMES, [2, 0, 2, 1]),
+        (NAMES.astype(object), [2, 0, 2, 1]),
+        (NAMES.astype(bytes), [2, 0, 2, 1]),
+        (NAMES[:, None], [2, 0, 2, 1]),
+        (np.array([1j, 2j, 1j, 3j]), [0, 1, 0, 2]),
+        (np.eye(3, dtype=np.float32)[[1, 0, 2, 1]], [1, 0, 2, 1]),
+        (np.eye(3, dtype=np.int64)[[1, 0, 2, 1]], [1, 0, 2, 1]),
+        (np.eye(3, dtype=bool)[[1, 0, 2, 1]], [1, 0, 2, 1]),
+        (np.array([[2], [0], [1], [1]], dtype=np.uint8), [2, 0, 1, 1]),
+        (np.array([[2.0], [0.0], [1.0], [1.0]]), [2, 0, 1, 1]),
+        (np.array([2.0, 0.0, 1.0, 1.0], dtype=np.float16), [2, 0, 1, 1]),
+        (np.array([True, False, True, True]), [1, 0, 1, 1]),
+    ],
+    ids=lambda value: f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else "",
+)
+def test_the_remedy_for_labels_works_when_it_is_followed(tmp_path, labels, numbers):
+    np.savez(tmp_path / "x.npz", features=np.eye(4), labels=labels)
+    with pytest.raises(InvalidInputError, match="labels: expected one class number per sample, N integers") as refusal:
+        stored_arrays(tmp_path / "x.npz")
+    (code,) = re.findall(r"save (\S.*?)(?:, of the labels.*)?$", str(refusal.value))
+    np.savez(tmp_path / "x.npz", features=np.eye(4), labels=eval(code, {"np": np, "labels": labels}))
+    assert stored_arrays(tmp_path / "x.npz")["labels"].whole().tolist() == numbers

@@ -50,7 +50,7 @@ def test_every_number_is_that_of_its_function(seed, size, centre):
     assert found.nc1.zhu == nc1(moments, centre=centre, convention="zhu")
     assert found.nc1.quotient == variability_quotient(moments, centre=centre)
     assert found.cdnv == cdnv(moments)
-    for vectors, name in ((means, "means"), (weight, "weights")):
+    for vectors, name in ((means, "means"), (weight, "weights"))[classes == 2 :]:
         assert getattr(found.nc2, f"equinorm_{name}") == equinorm(vectors)
         assert getattr(found.nc2, f"equiangular_{name}") == equiangularity(vectors)
         assert getattr(found.nc2, f"etf_error_{name}") == etf_error(vectors)
@@ -59,7 +59,8 @@ def test_every_number_is_that_of_its_function(seed, size, centre):
         assert found.gnc2.distance_means == generalised_nc2(means, kernel="distance")
     assert (found.nc3.papyan, found.nc3.etf) == (nc3(weight, means), nc3_etf(weight, means))
     assert found.nc3.cosines == tuple(nc3_cosines(weight, means))
-    assert found.nc3.subspace == pytest.approx(subspace_residual(weight, means), abs=1e-14)
+    if found.nc1.rank < width:
+        assert found.nc3.subspace == pytest.approx(subspace_residual(weight, means), abs=1e-14)
     assert found.nc4.agreement == 0.75
     values = spectrum(means).singular_values
     np.testing.assert_allclose(found.spectrum.singular_values, values, rtol=0, atol=1e-14 * values[0])
@@ -156,3 +157,63 @@ def test_what_does_not_fit_is_refused(given, message):
 def test_equal_class_means_have_no_collapse():
     with pytest.raises(UndefinedError, match="expected at least two that differ, but found 3 equal ones"):
         collapse_metrics(collapsed(np.ones((3, 2))))
+
+
+def test_one_sample_per_class_has_no_spread_and_no_nearest_mean():
+    moments = class_moments(np.eye(4, 6), np.arange(4), classes=4)
+    found = collapse_metrics(moments, weight=np.eye(4, 6), agreement=1.0)
+    assert (found.nc1.papyan, found.nc1.zhu, found.nc1.quotient, found.cdnv, found.nc4.agreement) == (None,) * 5
+    assert found.nc2.etf_error_means == pytest.approx(0.0, abs=1e-14)
+    reasons = dict(text.split(": ", 1) for text in found.warnings)
+    assert reasons.keys() == {"nc1", "nc1_quotient", "cdnv", "nc4"}
+    assert all("one sample" in reason for reason in reasons.values())
+    with pytest.raises(UndefinedError, match="spread: expected a class of at least 2 samples, but found at most one"):
+        nc1(moments)
+    with pytest.raises(UndefinedError, match="spread: expected a class of at least 2 samples"):
+        variability_quotient(moments)
+
+
+def test_some_classes_of_one_sample_are_said():
+    rows = np.concatenate([np.repeat(np.eye(3, 5), 3, axis=0) + 0.1 * np.eye(9, 5), 2 * np.eye(5)[3:]])
+    found = collapse_metrics(class_moments(rows, np.array([*np.repeat(range(3), 3), 3, 4]), classes=5))
+    assert found.nc1.quotient > 0
+    assert found.cdnv > 0
+    assert found.warnings[0].startswith("nc1: 2 of 5 classes have one sample, the first is 3; its spread is 0 by con")
+    assert (
+        found.warnings[1]
+        == "cdnv: left out 7 of 10 pairs, whose classes have one sample, no variance, the first of classes 0 and 3"
+    )
+
+
+def test_two_class_means_are_a_simplex_by_construction():
+    moments, weight = moments_of(classes=2), np.random.default_rng(0).standard_normal((2, 6))
+    for centre in ("class", "sample"):
+        found = collapse_metrics(moments, weight=weight, centre=centre)
+        assert (found.nc2.equinorm_means, found.nc2.equiangular_means, found.nc2.etf_error_means) == (None,) * 3
+        assert found.nc2.equinorm_weights == equinorm(weight)
+        assert "etf_error_means: expected at least 3 classes, but found 2" in " ".join(found.warnings)
+
+
+def test_means_that_span_everything_leave_nothing_outside():
+    found = collapse_metrics(moments_of(classes=5, width=3), weight=np.eye(5, 3))
+    assert found.nc3.subspace is None
+    assert "nc3_subspace: expected a direction that no class mean has" in " ".join(found.warnings)
+
+
+@pytest.mark.parametrize(("bias", "tied"), [(None, True), (np.ones(4), True), (np.arange(4.0), False)])
+def test_a_classifier_whose_logits_are_tied_agrees_with_nothing(bias, tied):
+    found = collapse_metrics(moments_of(), weight=np.ones((4, 6)), bias=bias, agreement=0.25)
+    assert (found.nc4.agreement is None) == tied
+    assert ("nc4: expected a classifier that prefers a class" in " ".join(found.warnings)) == tied
+
+
+def test_equal_class_means_have_no_logarithm_of_their_distance():
+    rows = np.repeat(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), 2, axis=0)
+    rows[::2] += 1e-3
+    rows[1::2] -= 1e-3
+    found = collapse_metrics(class_moments(rows, np.repeat(range(4), 2), classes=4))
+    assert found.gnc2.log_means is None
+    assert found.gnc2.distance_means > 0
+    assert found.cdnv > 0
+    assert "cdnv: left out 1 of 6 pairs, whose class means are equal, the first of classes 2 and 3" in found.warnings
+    assert "log_means: expected class means that differ" in " ".join(found.warnings)

@@ -123,7 +123,7 @@ def test_metrics_without_a_value_are_none():
     assert (zero.nc1, zero.equinorm, zero.equiangularity, zero.nc3, zero.dnc_distance) == (None,) * 5
     assert zero.loss == pytest.approx(math.log(4))
     headless = snapshot((np.eye(4), np.eye(4), np.zeros((4, 4))), problem, step=0)
-    assert (headless.nc1, headless.equiangularity, headless.nc3) == (0.0, pytest.approx(0.0), None)
+    assert (headless.nc1, headless.equiangularity, headless.nc3) == (None, pytest.approx(0.0), None)
     three = np.array([[1.0, -1.0, 0.0, 0.0]] * 4)  # two class means at the centre have no angle
     assert snapshot((three, np.eye(4), np.eye(4)), problem, step=0).equiangularity is None
 

@@ -22,6 +22,7 @@ __all__ = ["StoredArray", "as_numpy", "stored_arrays"]
 
 _SHAPES = {"features": "N x d", "labels": "N", "weight": "K x d", "bias": "K", "logits": "N x K"}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
+_NUMBERS = ("int", "uint", "float", "bfloat", "bool", "BOOL")
 _SAFETENSORS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"} | {
     f"{sign}{bits}": f"{kind}{bits}" for sign, kind in (("I", "int"), ("U", "uint")) for bits in (8, 16, 32, 64)
 }
@@ -111,15 +112,28 @@ def as_numpy(part: Any) -> np.ndarray:
 def _expect(array: StoredArray, *, samples: tuple[int, ...]) -> None:
     """Dtype, number of dimensions, and one row per sample."""
     shape = _SHAPES[array.name]
-    if array.name == "labels" and not array.dtype.startswith(("int", "uint")):
-        raise array.refusal("whole numbers of an integer dtype", 'save labels.astype("int64")')
+    if array.name == "labels" and not (array.dtype.startswith(("int", "uint")) and len(array.shape) == 1):
+        raise array.refusal("one class number per sample, N integers", _label_remedy(array))
     if array.name != "labels" and array.dtype not in _FLOATS:
         raise array.refusal(f"one of {', '.join(_FLOATS)}", "convert it to float32; objects are never loaded")
     per_sample = shape.startswith("N")
     if len(array.shape) != len(shape.split(" x ")) or 0 in array.shape[per_sample:]:
-        raise array.refusal(f"shape {shape}", "reshape it; of one-hot labels save labels.argmax(axis=1)")
+        raise array.refusal(f"shape {shape}", "reshape it")
     if per_sample and array.shape[:1] != samples:
         raise array.refusal(f"{samples[0]} rows, as features have", "save both of the same samples")
+
+
+def _label_remedy(array: StoredArray) -> str:
+    """What to save instead; names are numbered over all files, so that a class has one number."""
+    column = "[:, 0]" if len(array.shape) == 2 and array.shape[1] == 1 else ""
+    if len(array.shape) != 1 and not column:
+        rows = len(array.shape) == 2 and array.dtype.startswith(_NUMBERS)
+        return "of one-hot rows save labels.argmax(axis=1)" if rows else "save one label per sample, as a vector"
+    if array.dtype.startswith(("int", "uint")):
+        return f"save labels{column}"
+    if array.dtype.startswith(_NUMBERS):
+        return f'save labels{column}.astype("int64")'
+    return f"number them: save np.unique(labels{column}, return_inverse=True)[1], of the labels of all files together"
 
 
 def _npz(path: Path) -> dict[str, Callable[[], StoredArray]]:

@@ -88,6 +88,6 @@ def direction_squares(vectors: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "
     return pair_squares(directions("vectors", class_vectors("vectors", vectors)))
 
 
-def above_diagonal(matrix: Float[np.ndarray, "K K"]) -> Float[np.ndarray, " pairs"]:
+def above_diagonal(matrix: Shaped[np.ndarray, "K K"]) -> Shaped[np.ndarray, " pairs"]:
     """Entries (k, l) with k < l in the order of ``np.triu_indices``, which is several times slower."""
     return matrix[~np.tri(len(matrix), dtype=bool)]

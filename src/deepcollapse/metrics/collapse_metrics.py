@@ -9,7 +9,7 @@ from jaxtyping import Shaped
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
 from deepcollapse.metrics.between import between_class
-from deepcollapse.metrics.cdnv import cdnv
+from deepcollapse.metrics.cdnv import ClassPairs, cdnv, class_pairs
 from deepcollapse.metrics.class_vectors import direction_squares
 from deepcollapse.metrics.gnc2 import generalised_nc2
 from deepcollapse.metrics.nc1 import nc1
@@ -34,14 +34,14 @@ class Nc1:
         zhu: the same divided by K.
         rank: directions of the class means that count.
         tolerance: standard deviations up to here do not.
-        quotient: tr(Sigma_W) / tr(Sigma_B).
+        quotient: tr(Sigma_W) / tr(Sigma_B); None where no class has two samples.
     """
 
     papyan: float | None
     zhu: float | None
     rank: int
     tolerance: float
-    quotient: float
+    quotient: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +165,9 @@ def collapse_metrics(
 ) -> CollapseMetrics:
     """Every metric that follows from class moments and a classifier.
 
+    What would be perfect by construction has no value: spread within classes of one sample (and NC4 there), NC2 of two
+    class means, which always are a simplex, and what a classifier has outside of means that span every direction.
+
     Args:
         moments: of the features the classifier reads; every class must have samples.
         weight: classifier rows, K x d.
@@ -185,27 +188,34 @@ def collapse_metrics(
     between, means = between_class(moments, rtol=rtol, centre=centre), moments.centred_means(centre)
     weight, bias, logits = _classifier(moments, weight=weight, bias=bias, logits=logits)
     ask, root, squares = _Asker(), float(np.sqrt(moments.classes)), _once(direction_squares)
+    pairs = class_pairs(moments)
+    twins = bool(pairs.equal.any())
     trace = ask("nc1", lambda: nc1(moments, between=between))
+    quotient = ask("nc1_quotient", lambda: variability_quotient(moments, centre=centre))
+    distance = ask("cdnv", lambda: cdnv(moments, pairs=pairs))
+    ask.warnings += _diluted(moments, pairs, has_value=distance is not None)
     return CollapseMetrics(
         nc1=Nc1(
             papyan=trace,
             zhu=None if trace is None else trace / moments.classes,
             rank=between.rank,
             tolerance=between.tolerance,
-            quotient=variability_quotient(moments, centre=centre),
+            quotient=quotient,
         ),
-        cdnv=ask("cdnv", lambda: cdnv(moments)),
-        nc2=Nc2(**ask.both(means, weight, equinorm=equinorm, equiangular=equiangularity, etf_error=etf_error)),
+        cdnv=distance,
+        nc2=Nc2(**ask.both(means, weight, **_simplex_metrics(means))),
         gnc2=GeneralisedNc2(
             **ask.both(
                 means,
                 weight,
                 distance=lambda vectors: generalised_nc2(vectors, kernel="distance", squares=squares(vectors)),
-                log=lambda vectors: generalised_nc2(vectors, kernel="log", squares=squares(vectors)),
+                log=lambda vectors: _log_spread(vectors, squares(vectors), equal=twins and vectors is means),
             )
         ),
         nc3=_nc3(weight, means, ask, span=between.directions),
-        nc4=Nc4(agreement),
+        nc4=Nc4(
+            None if agreement is None else ask("nc4", lambda: _agreement(agreement, moments, weight=weight, bias=bias))
+        ),
         spectrum=spectrum_of(between.deviations * root, rtol=rtol, atol=between.tolerance * root),
         structure=None if logits is None else ask("structure", lambda: structure_distances(logits)),
         centre=centre,
@@ -262,8 +272,65 @@ def _nc3(weight: np.ndarray | None, means: np.ndarray, ask: _Asker, *, span: np.
         papyan=ask("nc3", lambda: nc3(weight, means)),
         etf=ask("nc3_etf", lambda: nc3_etf(weight, means)),
         cosines=None if cosines is None else tuple(cosines.tolist()),
-        subspace=ask("nc3_subspace", lambda: subspace_residual(weight, means, span=span)),
+        subspace=ask("nc3_subspace", lambda: _outside(weight, means, span)),
     )
+
+
+def _outside(weight: np.ndarray, means: np.ndarray, span: np.ndarray) -> float:
+    if len(span) == means.shape[1]:
+        raise UndefinedError(
+            f"expected a direction that no class mean has, but found that the means span all {len(span)}; nothing lies "
+            "outside of them, measure a wider layer"
+        )
+    return subspace_residual(weight, means, span=span)
+
+
+def _simplex_metrics(means: np.ndarray) -> dict[str, Callable[[np.ndarray], float]]:
+    """NC2; two centred class means are opposite, a simplex whatever the layer does."""
+
+    def of(metric: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], float]:
+        def value(vectors: np.ndarray) -> float:
+            if vectors is means and len(means) == 2:
+                raise UndefinedError(
+                    "expected at least 3 classes, but found 2; two centred means are always opposite, a simplex by "
+                    "construction, use more classes"
+                )
+            return metric(vectors)
+
+        return value
+
+    return {"equinorm": of(equinorm), "equiangular": of(equiangularity), "etf_error": of(etf_error)}
+
+
+def _log_spread(vectors: np.ndarray, squares: np.ndarray, *, equal: bool) -> float:
+    if equal:
+        raise UndefinedError(
+            "expected class means that differ, but found equal ones, whose distance has no logarithm; take "
+            'kernel="distance"'
+        )
+    return generalised_nc2(vectors, kernel="log", squares=squares)
+
+
+def _agreement(agreement: float, moments: ClassMoments, *, weight: np.ndarray | None, bias: np.ndarray | None) -> float:
+    """The agreement, where both deciders have something to decide."""
+    moments.expect_spread()  # else each sample is the nearest class mean to itself
+    if weight is not None and not (weight - weight[0]).any() and (bias is None or not (bias - bias[0]).any()):
+        raise UndefinedError(
+            "expected a classifier that prefers a class, but found equal rows and biases; train it, its logits are tied"
+        )
+    return agreement
+
+
+def _diluted(moments: ClassMoments, pairs: ClassPairs, *, has_value: bool) -> Iterator[str]:
+    """What single samples and equal means do to numbers that have a value nevertheless."""
+    single = np.flatnonzero(moments.counts == 1)
+    if 0 < single.size < moments.classes:
+        yield (
+            f"nc1: {single.size} of {moments.classes} classes have one sample, the first is {single[0]}; its spread is "
+            "0 by construction, so nc1 and its quotient are lower than with more samples of these classes"
+        )
+    if has_value:
+        yield from (f"cdnv: left out {reason}" for reason in pairs.left_out())
 
 
 def _classifier(

@@ -34,7 +34,7 @@ def nc1(
 
     Raises:
         InvalidInputError: a class without samples, or an unknown convention.
-        UndefinedError: all class means are equal, or the moments hold traces only.
+        UndefinedError: all class means are equal, no class has two samples, or the moments hold traces only.
 
     Source: Papyan, Han & Donoho 2020 (arXiv 2008.08186), Fig. 6; divided by K in Zhu et al. 2021 (arXiv 2105.02375).
 
@@ -54,6 +54,7 @@ def nc1(
             "variability_quotient, which needs traces"
         )
     between = between or between_class(moments, rtol=rtol, centre=centre)
+    moments.expect_spread()
     inside = ((between.directions @ moments.within) * between.directions).sum(axis=1)
     trace = float((inside / between.variances).sum())
     return trace if convention == "papyan" else trace / moments.classes

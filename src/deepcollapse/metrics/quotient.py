@@ -20,7 +20,7 @@ def variability_quotient(moments: ClassMoments, *, centre: Centre = "class") -> 
 
     Raises:
         InvalidInputError: a class without samples.
-        UndefinedError: all class means are equal.
+        UndefinedError: all class means are equal, or no class has two samples.
 
     Source: Tirer, Huang & Niles-Weed 2023 (arXiv 2210.16658).
 
@@ -30,4 +30,5 @@ def variability_quotient(moments: ClassMoments, *, centre: Centre = "class") -> 
     0.25
     """
     between = np.square(moments.centred_means(centre)).sum() / moments.classes
+    moments.expect_spread()
     return float(moments.spreads.sum() / moments.total / between)

@@ -34,7 +34,7 @@ class Snapshot:
         within_class: ||Z - class means|| / ||Z||.
         imbalance: of adjacent factors, see ``ufm.Reading``; zero at critical points of the linear model.
         dnc_distance: of the class-mean logits from those of collapse, see ``simulate.classify.dnc_distance``.
-        nc1: tr(Sigma_W Sigma_B^+), not divided by K.
+        nc1: tr(Sigma_W Sigma_B^+), not divided by K; undefined with one sample per class, which has no spread.
         equinorm: coefficient of variation of the centred class means' norms (NC2).
         equiangularity: mean |cos + 1/(K-1)| of the centred class means (NC2); undefined if one of them is zero.
         nc3: distance of W_L from the centred class means at equal norm; undefined for W_L = 0.
@@ -204,7 +204,7 @@ def _last_layer(factors: Factors, problem: Problem) -> dict[str, float | None]:
     except UndefinedError:
         return dict.fromkeys(("nc1", "equinorm", "equiangularity", "nc3"))
     return {
-        "nc1": nc1(moments),
+        "nc1": nc1(moments) if moments.counts.max() > 1 else None,
         "equinorm": equinorm(means),
         "equiangularity": equiangularity(means) if means.any(axis=1).all() else None,
         "nc3": nc3(classifier, means) if classifier.any() else None,

@@ -152,6 +152,18 @@ class ClassMoments:
             )
         return centred
 
+    def expect_spread(self) -> None:
+        """Refuse moments in which nothing can vary within classes.
+
+        Raises:
+            UndefinedError: no class has two samples, so that the spread is zero whatever the layer does.
+        """
+        if self.counts.max(initial=0) < 2:
+            raise UndefinedError(
+                "spread: expected a class of at least 2 samples, but found at most one sample per class; a single "
+                "sample has no spread, measure more samples"
+            )
+
     def _expect_samples_everywhere(self) -> None:
         if self.empty:
             raise InvalidInputError(
