@@ -41,8 +41,8 @@ _BAD_HEADER = (ValueError, TypeError, KeyError, IndexError, SyntaxError, TokenEr
 def read_npz(path: str | os.PathLike[str]) -> tuple[LabelledImages, LabelledImages | None]:
     """The images of an ``.npz`` archive, and its images for testing where it has such.
 
-    Looked for are the arrays "X" and "y" (or "x"), "images" and "labels", "image" and "label", and, with images for
-    testing beside them, "x_train" and "y_train" (or "X_train"), "train_images" and "train_labels".
+    Looked for are the arrays "X" and "y" (or "x"), "images" and "labels", "image" and "label", or, together with images
+    for testing, "x_train" and "y_train" (or "X_train"), "train_images" and "train_labels".
 
     Nothing is unpickled, and an array is read only if its header agrees with the size of the archive's member, so that
     a forged header claims no memory.
