@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,12 +58,12 @@ def test_other_critical_points_are_strict_saddles_of_the_dense_hessian(name):
 
 def test_a_point_that_is_not_critical_for_the_convex_problem_has_a_duality_gap():
     """The dual check is not vacuous: at another scale it does not close."""
-    from deepcollapse.theory.baseline import _recheck
-
-    problem = Problem(classes=4, layers=1)
-    logits = simplex(problem).matrix((collapse_scale(problem),))
-    assert _recheck(problem, logits).agrees
-    assert not _recheck(problem, 1.01 * logits).agrees
+    certificate = baseline(Problem(classes=4, layers=1))
+    assert certificate.check().agrees
+    numbers = {**certificate.numbers, "scale": 1.01 * certificate.numbers["scale"]}
+    wrong = replace(certificate, numbers=numbers).check()
+    assert wrong.agrees is False
+    assert wrong.numbers["primal"] > wrong.numbers["dual"] + 1e-9
 
 
 def test_nothing_is_claimed_of_deeper_or_narrower_networks():

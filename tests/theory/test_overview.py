@@ -86,7 +86,9 @@ def test_decay_above_the_limit():
         "decay: expected at most 0.0504456722 for DNC to exist, but found 0.2; lower the decay",
         "Z = 0 is the lowest point known at this decay; lower the decay",
     )
-    assert not found.refutation.verified
+    assert (found.refutation.verified, found.refutation.competitor) == (True, "zero")
+    assert found.refutation.reason.startswith("there is no DNC point at this decay; proven at decay 0.2 = ")
+    assert found.counts.dnc is None
 
 
 def test_narrow_networks():

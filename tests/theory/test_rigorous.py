@@ -1,11 +1,13 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepcollapse.errors import InvalidInputError
-from deepcollapse.theory.rigorous import _output_rank_bound, refutation
-from deepcollapse.theory.t1 import in_range
+from deepcollapse.errors import InvalidInputError, UndefinedError
+from deepcollapse.theory.rigorous import _exact_decay, _output_rank_bound, refutation
+from deepcollapse.theory.t1 import in_range, t1
 from deepcollapse.ufm import Problem, collapse, structure
 from deepcollapse.ufm import given as structure_given
 from theory.oracle import dense_loss
@@ -28,11 +30,19 @@ def test_verifies_the_theorem_s_range(classes, layers):
     st.floats(-14, 0),
     st.integers(1, 4),
 )
-def test_never_verifies_three_classes_or_one_layer(shape, log_decay, samples):
-    found = refutation(Problem(classes=shape[0], layers=shape[1], decay=2.0**log_decay, samples=samples))
-    assert not found.verified
-    assert found.dnc_lower_bound > 0
-    assert "known here" in found.reason or "is not proven to be below" in found.reason
+def test_three_classes_or_one_layer_are_refuted_by_zero_alone(shape, log_decay, samples):
+    problem = Problem(classes=shape[0], layers=shape[1], decay=2.0**log_decay, samples=samples)
+    found = refutation(problem)
+    try:
+        below_zero = collapse(problem).loss < np.log(shape[0])
+    except UndefinedError:
+        below_zero = False
+    assert found.verified is not below_zero
+    if found.verified:
+        assert found.competitor == "zero"
+        assert shape[1] == 1 or found.dnc_lower_bound > found.competitor_upper_bound >= np.log(shape[0])
+    else:
+        assert "known here" in found.reason or "is not proven to be below" in found.reason
 
 
 @pytest.mark.parametrize("activation", ["linear", "relu"])
@@ -118,10 +128,40 @@ def test_not_applicable(changes, reason):
     assert reason in found.reason
 
 
-def test_no_competitor_exists_at_large_decay():
+def test_without_a_collapsed_point_zero_is_the_proof_and_the_reason_says_so():
     found = refutation(Problem(classes=8, layers=3, decay=0.5))
-    assert (found.verified, found.competitor) == (False, None)
-    assert found.dnc_lower_bound == pytest.approx(np.log(8), rel=2e-4)
+    assert (found.verified, found.competitor) == (True, "zero")
+    assert found.reason.startswith("there is no DNC point at this decay; proven at decay 2^-1: Z = 0 costs less")
+    one = refutation(Problem(classes=10, layers=1, decay=0.2))
+    assert (one.verified, one.competitor, one.dnc_lower_bound) == (True, "zero", None)
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+@pytest.mark.parametrize(
+    ("classes", "layers", "decay", "loss"), [(3, 2, 0.19, 1.1139), (3, 4, 0.15, 1.2281), (6, 2, 0.11, 1.823)]
+)
+def test_zero_below_an_existing_collapsed_point_refutes_it(classes, layers, decay, loss, activation):
+    problem = Problem(classes=classes, layers=layers, decay=decay, activation=activation)
+    found, dnc = refutation(problem), collapse(problem.replace(activation="linear"))
+    assert dnc.loss == pytest.approx(loss, abs=2e-3)
+    assert (found.verified, found.competitor) == (True, "zero")
+    assert np.log(classes) <= found.competitor_upper_bound < found.dnc_lower_bound <= dnc.loss
+    assert t1(problem.replace(activation="linear")).holds is True
+
+
+def test_a_competitor_of_one_s_own_is_used_where_zero_would_do():
+    problem = Problem(classes=6, layers=2, decay=0.11)
+    own = structure("paired", problem)
+    assert refutation(problem).competitor == "zero"
+    assert refutation(problem, competitor=own).competitor == "paired"
+
+
+@given(st.floats(1e-8, 10.0))
+def test_the_decay_in_the_proof_is_the_float_that_was_enclosed(decay):
+    text = _exact_decay(Problem(classes=4, layers=2, decay=decay)).split(" = ")[-1]
+    odd, power = text.split(" * ") if " * " in text else ("1", text)
+    assert int(odd) % 2 == 1
+    assert Fraction(int(odd)) * Fraction(2) ** int(power.removeprefix("2^")) == Fraction(decay)
 
 
 def test_output_rank_bound():
@@ -132,7 +172,7 @@ def test_output_rank_bound():
 
 def test_json():
     found = refutation(Problem(classes=6, layers=2)).as_json()
-    assert list(found) == ["verified", "dnc_lower_bound", "competitor_upper_bound", "competitor", "reason"]
+    assert list(found) == ["verified", "dnc_lower_bound", "competitor_upper_bound", "competitor", "decay", "reason"]
     assert found["verified"] is True
 
 
@@ -151,7 +191,7 @@ def test_the_reason_says_that_collapse_does_not_fit_the_width():
     assert "does not fit" not in refutation(Problem(classes=10, layers=2, width=9)).reason
 
 
-def test_the_reason_names_the_inequality_assumed_for_relu():
+def test_the_reason_names_the_networks_a_relu_proof_is_about():
     problem = Problem(classes=10, layers=3, activation="relu")
-    assert "assumed: the paper's inequality, linear DNC loss <= ReLU DNC loss" in refutation(problem).reason
-    assert "assumed" not in refutation(problem.replace(activation="linear")).reason
+    assert refutation(problem).reason.endswith("; of ReLU networks, those that are collapsed at every layer")
+    assert "ReLU" not in refutation(problem.replace(activation="linear")).reason

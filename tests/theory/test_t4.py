@@ -29,12 +29,24 @@ def test_the_threshold_is_where_the_verdict_changes(classes, layers):
     problem = Problem(classes=classes, layers=layers, samples=2)
     limit = t4(problem).numbers["decay_max"]
     below = t4(problem.replace(decay=0.999 * limit))
-    assert (below.applies, below.holds) == (True, True)
+    assert below.holds is True
     above = t4(problem.replace(decay=1.001 * limit))
-    assert not above.applies
     assert above.holds is (None if classes == 2 else False)  # two classes: collapse ends where it would turn unstable
     assert below.check().agrees
     assert above.check().agrees is (None if classes == 2 else True)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 7])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_the_hypothesis_is_the_decay_of_the_paper_s_proof_and_not_the_conclusion(classes, layers):
+    problem = Problem(classes=classes, layers=layers, samples=3)
+    numbers = t4(problem).numbers
+    assert numbers["decay_proof"] < numbers["decay_max"]
+    at = problem.replace(decay=numbers["decay_proof"])
+    assert collapse(at).scales[0] == pytest.approx(classes)
+    assert t4(problem.replace(decay=0.99 * numbers["decay_proof"])).applies
+    between = t4(problem.replace(decay=1.01 * numbers["decay_proof"]))
+    assert (between.applies, between.holds) == (False, True)
 
 
 def test_one_layer_is_stable_wherever_it_exists():

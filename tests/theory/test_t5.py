@@ -15,7 +15,15 @@ from deepcollapse.ufm import Problem, structure
 def test_reference_counts():
     problem = Problem(classes=10, layers=2, samples=5, width=70)
     certificate = t5(problem)
-    assert certificate.holds is True
+    assert (certificate.applies, certificate.holds) == (True, False)
+    assert certificate.numbers["clauses"] == {
+        "grows, below (K - 1) / r": {"paper": True, "exact": True},
+        "starts below 1": {"paper": True, "exact": False},
+    }
+    assert certificate.numbers["ratio_at_d_K"] == {"paper": pytest.approx(9 / 25), "exact": pytest.approx(9 / 7)}
+    assert certificate.notes[0].startswith(
+        "finding: by the exact dimension the ratio does not start below 1: it is 1.2857"
+    )
     assert certificate.numbers["dnc"] == {"paper": 2 * 9 * 61, "exact": 1170}
     assert certificate.numbers["low_rank"] == {"paper": 2 * 5 * 65, "exact": 670}
     assert certificate.numbers["ratio"]["exact"] == pytest.approx(1170 / 670)
@@ -86,11 +94,10 @@ def test_the_check_measures_the_dimensions_at_the_problem_s_own_width(classes, l
 
 
 def test_the_check_finds_a_wrong_count(monkeypatch):
-    certificate = t5(Problem(classes=30, layers=5))
     monkeypatch.setattr(
         import_module("deepcollapse.theory.t5"), "solution_dimension", lambda rank, problem: rank * problem.d
     )
-    assert certificate.check().agrees is False
+    assert t5(Problem(classes=30, layers=5)).check().agrees is False
 
 
 def test_what_is_too_large_to_measure_is_not_agreed_to():

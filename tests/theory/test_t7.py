@@ -1,12 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deepcollapse.theory.t7 import inequality_sides, pairs_sides, t7
-from deepcollapse.ufm import Problem, collapse
-from deepcollapse.ufm.relu_networks import relu_networks
+from deepcollapse.ufm import Problem
 
 
 def relu(classes: int, layers: int, **settings: object) -> Problem:
@@ -74,7 +74,7 @@ def test_no_linear_collapse_no_relu_collapse():
     assert certificate.check().numbers == {"inequality": True, "pairs_inequality": True}
     assert certificate.check().agrees
     assert certificate.numbers["networks"] == {}
-    assert certificate.notes == ("there is no linear DNC point at this decay and width",)
+    assert certificate.notes[1:] == ("there is no linear DNC point at this decay and width",)
 
 
 def test_linear_problems_are_not_its_subject():
@@ -99,8 +99,4 @@ def test_without_a_proof_or_a_network_the_verdict_is_open():
 
 @pytest.mark.parametrize("holds", [True, False])
 def test_the_check_finds_a_wrong_verdict(holds):
-    from deepcollapse.theory.t7 import _recheck
-
-    problem = relu(10, 3)
-    bound, networks = collapse(problem.replace(activation="linear")), relu_networks(problem)
-    assert _recheck(problem, bound, networks, holds=holds).agrees is holds
+    assert replace(t7(relu(10, 3)), holds=holds).check().agrees is holds

@@ -43,7 +43,7 @@ class Rule:
     beta: Real | None = None
     "Of momentum; default 0.9."
     steps_max: Whole | None = None
-    "Horizon, after which a run counts as not converged; default from lr and decay."
+    "Horizon, after which a run counts as not converged; default 200 / (lr mu), mu the slowest rate expected."
     tol: Real | None = None
     "A run has converged when the norm of its gradient is at most this; default 1e-6, less for tiny decay."
 

@@ -40,4 +40,7 @@ def _print(document: dict) -> None:
         print_table(f"Solution-set dimension, low rank = {dimension['rank']}", ["", "paper", "exact"], rows)
     if certificate := document.get("certificate"):
         print_table("Rigorous certificate", ["quantity", "value"], [[k, v] for k, v in certificate.items()])
-    print_lines(f"Best: {document['best']}", *(f"Note: {note}" for note in document.get("notes", [])))
+    findings = [
+        f"{name}, {note}" for name, t in document["theorems"].items() for note in t["notes"] if "finding" in note
+    ]
+    print_lines(*findings, f"Best: {document['best']}", *(f"Note: {note}" for note in document.get("notes", [])))

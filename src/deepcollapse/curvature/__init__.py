@@ -14,6 +14,7 @@ from deepcollapse.curvature.hessian import (
     unflatten,
 )
 from deepcollapse.curvature.matrix_free import ExtremeEigenvalues, extreme_eigenvalues
+from deepcollapse.curvature.settling import settling_rate
 from deepcollapse.curvature.spectrum import Spectrum, merged
 from deepcollapse.curvature.stability import (
     CollapseStability,
@@ -39,6 +40,7 @@ __all__ = [
     "hessian_at",
     "hessian_vector_product",
     "merged",
+    "settling_rate",
     "solution_dimension",
     "structure_spectrum",
     "unflatten",

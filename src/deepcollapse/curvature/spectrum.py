@@ -52,6 +52,11 @@ class Spectrum:
         return self._count(self.eigenvalues < -ZERO * self.decay)
 
     @property
+    def least_positive(self) -> float:
+        """The smallest eigenvalue above ``ZERO`` times the decay; some direction always has the decay itself."""
+        return float(self.eigenvalues[self.eigenvalues > ZERO * self.decay][0])
+
+    @property
     def minimum(self) -> float:
         """The smallest eigenvalue."""
         return float(self.eigenvalues[0])

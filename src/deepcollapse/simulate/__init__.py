@@ -4,7 +4,7 @@ from deepcollapse.simulate.audit import Audit, Comparison, audit
 from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
 from deepcollapse.simulate.classify import Verdict, classify, dnc_distance
 from deepcollapse.simulate.cpu_engine import CpuEngine
-from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, descent
+from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, descent, expected_steps
 from deepcollapse.simulate.engine_choice import EngineChoice, engine_choice
 from deepcollapse.simulate.engine_plan import planned_engine
 from deepcollapse.simulate.ensemble import Ensemble, Run
@@ -52,6 +52,7 @@ __all__ = [
     "dnc_distance",
     "endpoint_stability",
     "engine_choice",
+    "expected_steps",
     "gaussian",
     "gaussian_starts",
     "optimiser_named",

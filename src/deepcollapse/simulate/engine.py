@@ -7,12 +7,24 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from deepcollapse.curvature import settling_rate
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.optimiser import GradientDescent, Optimiser
 from deepcollapse.ufm import Factors, Problem, regularised_loss
 from deepcollapse.ufm.structures import zero
 
-__all__ = ["Descent", "Endpoint", "Engine", "Progress", "Report", "Start", "Status", "descent", "loss_ceiling"]
+__all__ = [
+    "Descent",
+    "Endpoint",
+    "Engine",
+    "Progress",
+    "Report",
+    "Start",
+    "Status",
+    "descent",
+    "expected_steps",
+    "loss_ceiling",
+]
 
 Status = Literal["converged", "not converged", "diverged"]
 
@@ -23,6 +35,7 @@ _COARSEST = 1e-2  # tolerance over decay at which a slow passage by a saddle sti
 _DEFAULT = 1e-3
 _LONGEST = 1e12  # steps of a default horizon at most
 _HORIZON = 200.0
+_SOFTEST = 0.01  # least share of the decay in a default horizon: at a change of stability the rate itself is 0
 _SMALLEST = 1e-300  # lr decay at least, so that a horizon stays finite
 _BLOW_UP = 100.0
 
@@ -80,8 +93,10 @@ def descent(
 
     Near a critical point the gradient along a direction that should vanish is about decay times what is left of it, so
     a gradient norm means something relative to the (smallest) decay only. Default tolerance: 1e-6, or decay / 1000
-    where that is less. Default horizon: 200 / (lr decay) steps; half of the linear runs need about 20 / (lr decay),
-    slow ones three times that (measured). With another optimiser it is 200 times its ``settling_steps``.
+    where that is less. Default horizon: 200 / (lr mu) steps, mu the slowest direction at the expected ends
+    (``curvature.settling_rate``), taken as a hundredth of the decay where it is less; half of the linear runs need
+    about 20 / (lr mu), slow ones three times that (measured). With another optimiser it is 200 times its
+    ``settling_steps``.
 
     Raises:
         InvalidInputError: a number out of range, or a tolerance above decay / 100, where a run that only passes slowly
@@ -102,13 +117,28 @@ def descent(
         )
     if steps_max is not None:
         return settings
-    horizon = _HORIZON * rule.settling_steps(lr, max(least, _SMALLEST / lr))
+    slowest = max(settling_rate(problem), _SOFTEST * least, _SMALLEST / lr)
+    horizon = _HORIZON * rule.settling_steps(lr, slowest)
     if horizon >= _LONGEST:
         raise InvalidInputError(
             f"steps_max: expected lr * decay large enough for a default horizon below {_LONGEST:g} steps, but found "
             f"{lr * least:.3g}; raise lr or give a horizon"
         )
     return replace(settings, steps_max=math.ceil(horizon))
+
+
+def expected_steps(problem: Problem, rule: Descent) -> int:
+    """Steps in which the gradient norm falls from 1 to the tolerance at the slowest rate, log(1 / tol) / (lr mu).
+
+    mu is ``curvature.settling_rate``; with another optimiser 1 / (lr mu) is its ``settling_steps``. A run takes longer
+    by what it needs to reach the neighbourhood of its end.
+
+    >>> problem = Problem(classes=10, layers=3, decay=0.0135)
+    >>> expected_steps(problem, descent(problem, 0.5))
+    84930
+    """
+    settling = rule.optimiser.settling_steps(rule.lr, settling_rate(problem))
+    return math.ceil(max(math.log(1.0 / rule.tolerance), 1.0) * settling)
 
 
 @dataclass(frozen=True, slots=True)

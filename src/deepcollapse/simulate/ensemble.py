@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deepcollapse.simulate.classify import Verdict
-from deepcollapse.simulate.engine import Descent
+from deepcollapse.simulate.engine import Descent, expected_steps
 from deepcollapse.simulate.initialise import Initialisation
 from deepcollapse.simulate.optimiser import Adam
 from deepcollapse.simulate.rate import Rate, rate
@@ -183,13 +183,19 @@ class Ensemble:
         if self.not_converged:
             lines.append(
                 f"steps_max: {self.not_converged} of {self.runs} runs still moved after "
-                f"{self.descent.steps_max} steps; raise it"
+                f"{self.descent.steps_max} steps; {self._longer()}"
             )
         if self.unfinished:
             lines.append(
                 f"interrupted: {self.interrupted} of {self.runs} runs have no end; go on with seeds=ensemble.unfinished"
             )
         return tuple(lines)
+
+    def _longer(self) -> str:
+        """A longer horizon, from the slowest direction at the expected ends."""
+        expected = expected_steps(self.problem, self.descent)
+        horizon = max(2 * self.descent.steps_max, 3 * expected)
+        return f"raise it to {horizon}: the last stretch alone is expected to take about {expected}"
 
     def _safe_lr(self) -> str:
         """From the curvature on the way of some diverged runs; Adam's steps do not depend on it."""

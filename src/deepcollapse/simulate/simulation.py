@@ -63,7 +63,7 @@ def simulate(
         lr: learning rate.
         initialisation: law of the starts, or its name; its scale is as decisive for the outcome as the width.
         tolerance: gradient norm at which a run has converged; None is the smaller of 1e-6 and decay / 1000.
-        steps_max: horizon; None is 200 / (lr decay).
+        steps_max: horizon; None is 200 / (lr mu), see ``descent``.
         optimiser: None is plain gradient descent; ``Momentum`` and ``Adam`` are for torch engines.
         dtype: "float64" or "float32".
         device: a torch device.

@@ -1,12 +1,14 @@
 """The baseline L = 1: neural collapse is the global minimum, and every other critical point is a strict saddle."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import entr, softmax
 
+from deepcollapse.curvature import balanced_spectrum
 from deepcollapse.linalg import numerical_rank
 from deepcollapse.theory.certificate import (
     Certificate,
@@ -15,6 +17,7 @@ from deepcollapse.theory.certificate import (
     outside_model,
     standing_hypotheses,
 )
+from deepcollapse.theory.explicit import close
 from deepcollapse.theory.known import known_points
 from deepcollapse.ufm import Problem, logits_objective, loss_gradient, weighted_logits
 from deepcollapse.ufm.structures import simplex
@@ -23,6 +26,7 @@ __all__ = ["baseline", "collapse_scale", "outside_norm"]
 
 STATEMENT = "L = 1: neural collapse (or Z = 0) is globally optimal, every other critical point is a strict saddle"
 _SLACK = 1e-9
+_SPECTRA_PARAMETERS = 300
 
 
 def baseline(problem: Problem) -> Certificate:
@@ -65,7 +69,7 @@ def baseline(problem: Problem) -> Certificate:
             "outside_over_decay": outside,
             "least_curvature_over_decay": others,
         },
-        recheck=partial(_recheck, problem, logits),
+        recheck=partial(_recheck, problem),
         notes=() if scale > 0 else ("at this decay Z = 0 is the global minimum",),
     )
 
@@ -108,13 +112,14 @@ def _parts(logits: Float[np.ndarray, "K K"], problem: Problem) -> tuple[np.ndarr
     return gradient, u[:, :rank], s[:rank], vt[:rank]
 
 
-def _recheck(problem: Problem, logits: Float[np.ndarray, "K K"]) -> Check:
+def _recheck(problem: Problem, certificate: Certificate) -> Check:
     """Fenchel duality: the dual value at Y = dg/dZ shrunk to ||Y|| <= decay is a lower bound of every loss.
 
     inf_Z g(Z) - <Y, Z> = sum_j w_j H(p_j) for Y_j = w_j (p_j - e_j) with p_j a distribution and H its entropy, and
     <Y, Z> <= decay ||Z||_* if ||Y|| <= decay. Shrinking Y keeps it of this form: p_j moves towards e_j.
     """
-    weights, k = problem.class_weights, problem.classes
+    weights, k, claimed = problem.class_weights, problem.classes, certificate.numbers
+    logits = simplex(problem).matrix((claimed["scale"],))
     probability = softmax(logits, axis=0)
     root = np.sqrt(np.array(problem.class_samples, dtype=float))
     size = np.linalg.norm((probability - np.eye(k)) * weights / root, ord=2)
@@ -122,5 +127,24 @@ def _recheck(problem: Problem, logits: Float[np.ndarray, "K K"]) -> Check:
     feasible = np.eye(k) + shrink * (probability - np.eye(k))
     dual = float(entr(np.clip(feasible, 0.0, 1.0)).sum(axis=0) @ weights)
     primal = logits_objective(logits, problem)
-    agrees = abs(primal - dual) <= _SLACK * max(1.0, abs(primal))
+    agrees = abs(primal - dual) <= _SLACK * max(1.0, abs(primal)) and close(claimed["loss"], primal)
+    agrees &= close(claimed["decay_max"], outside_norm(np.zeros((k, k)), problem))  # where Z = 0 stops being critical
+    inside, outside = claimed["subgradient_residual"], claimed["outside_over_decay"]
+    agrees &= inside <= _SLACK and math.isclose(outside, _subgradient_parts(logits, problem)[1], abs_tol=_SLACK)
+    agrees &= _curvatures_agree(claimed["least_curvature_over_decay"], problem)
+    agrees &= certificate.holds is all(value < 0 for value in claimed["least_curvature_over_decay"].values())
     return Check(agrees, "Fenchel dual: a lower bound of the loss of every matrix", {"primal": primal, "dual": dual})
+
+
+def _curvatures_agree(claimed: Mapping[str, float], problem: Problem) -> bool:
+    """The least eigenvalue at every other critical point from the spectrum at a width above its rank, where small."""
+    points = {point.name: point for point in known_points(problem)}
+    if not set(claimed) <= set(points):
+        return False
+    for name, value in claimed.items():
+        point = points[name]
+        if 2 * problem.classes * point.rank <= _SPECTRA_PARAMETERS:
+            spectrum = balanced_spectrum(point.logits, problem.replace(width=point.rank + 1))
+            if not math.isclose(value, spectrum.minimum / problem.mean_decay, rel_tol=1e-6, abs_tol=1e-6):
+                return False
+    return True

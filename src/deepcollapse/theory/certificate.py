@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Certificate:
             decide it, inside the hypotheses or not; None where they do not.
         numbers: what proves or illustrates it.
         notes: what is true beyond the hypotheses, and how to read the numbers.
-        recheck: recomputes the claim; called by ``check``.
+        recheck: recomputes what a certificate says and compares; called by ``check`` with the certificate itself.
     """
 
     theorem: str
@@ -50,8 +50,8 @@ class Certificate:
     statement: str
     hypotheses: Mapping[str, bool]
     holds: bool | None
-    numbers: Mapping[str, object]
-    recheck: Callable[[], Check] = field(repr=False, compare=False)
+    numbers: Mapping[str, Any]
+    recheck: Callable[["Certificate"], Check] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -60,8 +60,8 @@ class Certificate:
         return all(self.hypotheses.values())
 
     def check(self) -> Check:
-        """The claim recomputed another way, from numbers of its own; without any it neither agrees nor disagrees."""
-        found = self.recheck()
+        """Verdict and numbers recomputed another way; with nothing recomputed it neither agrees nor disagrees."""
+        found = self.recheck(self)
         return found if found.numbers else replace(found, agrees=None)
 
     def as_json(self) -> dict[str, object]:
@@ -78,18 +78,20 @@ class Certificate:
 
 
 def standing_hypotheses(problem: Problem, *, activation: str = "linear") -> dict[str, bool]:
-    """The hypotheses all theorems share: the model, equally many samples per class, width at least K."""
+    """The hypotheses all theorems share: the model with one decay, equally many samples per class, width at least K."""
     return {
         "cross-entropy": problem.loss == "ce",
         f"{activation} activation": problem.activation == activation,
         "equally many samples per class": problem.balanced,
         "width >= classes": problem.d >= problem.classes,
+        "one decay for all factors": len(set(problem.factor_decays)) == 1,
     }
 
 
 def outside_model(problem: Problem, *, activation: str = "linear") -> bool:
-    """Whether the theorems do not speak of this problem at all; a width below K is a matter of degree."""
-    model = standing_hypotheses(problem.replace(width=problem.classes), activation=activation)
+    """Whether the theorems do not speak of this problem at all; width and decays are a matter of degree."""
+    at_least = problem.replace(width=problem.classes, decay=problem.mean_decay)
+    model = standing_hypotheses(at_least, activation=activation)
     return not all(model.values())
 
 
@@ -97,7 +99,7 @@ def nothing_claimed(theorem: str, statement: str, hypotheses: Mapping[str, bool]
     """A certificate that claims nothing, for a problem outside the model the theorem speaks of."""
     failed = ", ".join(text for text, true in hypotheses.items() if not true)
 
-    def recheck() -> Check:
+    def recheck(_: Certificate) -> Check:
         return Check(agrees=None, method="nothing is claimed, nothing to recompute", numbers={})
 
     return Certificate(

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.ufm import Factors, Problem
 
-__all__ = ["CELLS", "Evaluation", "evaluated", "least_collapse_loss"]
+__all__ = ["CELLS", "Evaluation", "evaluated", "least_collapse_loss", "least_critical_collapse_loss", "zero_loss"]
 
 BITS = 128
 """Working precision."""
@@ -79,21 +79,54 @@ def least_collapse_loss(problem: Problem, *, target: float) -> float:
     if not math.isfinite(target):
         raise InvalidInputError(f"target: expected a finite number, but found {target}; give a loss to exceed")
     with ctx.workprec(BITS):
-        power = _penalty(problem)
-        end = 1.0
-        while not power(end) > target:
-            end *= 2.0
-        proven, cells, seen = power(end), [(0.0, end)], 0
-        while cells:
-            low, high = cells.pop()
-            bound = ((problem.classes - 1) * (-arb(high)).exp()).log1p() + power(low)
-            seen += 1
-            middle = 0.5 * (low + high)
-            if bound > target or seen >= CELLS or not low < middle < high:
-                proven = proven.min(bound)
-            else:
-                cells += [(low, middle), (middle, high)]
-        return _below(proven)
+        return _least_from(0.0, problem, target=target)
+
+
+def least_critical_collapse_loss(problem: Problem, *, target: float) -> float | None:
+    """Lower bound of the loss of collapse over all scales where it may be critical; None if there is no such scale.
+
+    The data term falls at most as fast as at Z = 0, with slope (K-1) / K; the penalty c alpha^(2/M) rises with slope
+    (2 c / M) alpha^(2/M - 1). So the loss increases strictly from Z = 0 up to the scale where the two are equal: no
+    point there is critical, and none costs less than Z = 0. The bound is over all scales from there on. For L = 1 the
+    second slope is constant: either no scale is critical, or none is excluded.
+
+    Args:
+        problem: cross-entropy with equally many samples per class.
+        target: what to exceed, as for ``least_collapse_loss``.
+    """
+    with ctx.workprec(BITS):
+        k, m = problem.classes, problem.factors
+        steepness = 2 * _penalty(problem).cost * k / (m * arb(k - 1))  # of the penalty at scale 1, over (K-1) / K
+        if m == 2:
+            return None if steepness > 1 else _least_from(0.0, problem, target=target)
+        start = float((steepness.log() * m / (m - 2)).exp().lower()) * (1.0 - 1e-9)
+        rising = start > 0 and steepness > arb(start) ** (arb(m - 2) / m)
+        return _least_from(start if rising else 0.0, problem, target=target)
+
+
+def zero_loss(problem: Problem) -> float:
+    """Upper bound of the loss log K of Z = 0 under cross-entropy."""
+    with ctx.workprec(BITS):
+        return _above(arb(problem.classes).log())
+
+
+def _least_from(start: float, problem: Problem, *, target: float) -> float:
+    """Lower bound of the loss of collapse over all scales alpha >= start, by branch-and-bound."""
+    power = _penalty(problem)
+    end = max(1.0, 2.0 * start)
+    while not power(end) > target:
+        end *= 2.0
+    proven, cells, seen = power(end), [(start, end)], 0
+    while cells:
+        low, high = cells.pop()
+        bound = ((problem.classes - 1) * (-arb(high)).exp()).log1p() + power(low)
+        seen += 1
+        middle = 0.5 * (low + high)
+        if bound > target or seen >= CELLS or not low < middle < high:
+            proven = proven.min(bound)
+        else:
+            cells += [(low, middle), (middle, high)]
+    return _below(proven)
 
 
 @dataclass(frozen=True, slots=True)

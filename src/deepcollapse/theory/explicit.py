@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from deepcollapse.ufm import Problem, Structure, balanced_factors, regularised_loss, stationarity
 
-__all__ = ["NETWORKS", "confirmed", "network_loss", "same_loss"]
+__all__ = ["NETWORKS", "close", "confirmed", "network_loss", "same_loss"]
 
 NETWORKS = "forward pass and squared norms of explicit balanced networks with random frames; stationarity"
 """The method, as a check names it."""
@@ -31,6 +31,13 @@ def network_loss(logits: Float[np.ndarray, "K K"], problem: Problem, *, rank: in
 def same_loss(first: float, second: float, *, logits: Float[np.ndarray, "K K"]) -> bool:
     """Whether two float64 losses of these logits agree, to 1e-9 or to the rounding of logsumexp(z) - z_k: eps |z|."""
     return math.isclose(first, second, rel_tol=1e-9, abs_tol=8.0 * np.finfo(float).eps * np.abs(logits).max())
+
+
+def close(claimed: object, found: float | None, *, rel_tol: float = 1e-9) -> bool:
+    """Whether a certificate's number is the one found, to rounding; None is equal to None alone."""
+    if found is None or not isinstance(claimed, int | float):
+        return claimed is found
+    return math.isclose(claimed, found, rel_tol=rel_tol, abs_tol=1e-300)
 
 
 def confirmed(point: Structure, problem: Problem) -> tuple[bool, float]:

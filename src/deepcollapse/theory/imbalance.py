@@ -142,13 +142,13 @@ def _verdict(dnc: Structure | None, best: Structure | None) -> bool | None:
     return True if best is not None and best.loss < dnc.loss else None
 
 
-def _recheck(problem: Problem, dnc: Structure | None, best: Structure | None) -> Check:
+def _recheck(problem: Problem, dnc: Structure | None, best: Structure | None, certificate: Certificate) -> Check:
     agrees, numbers = True, {}
     for name, point in (("collapse_loss", dnc), ("competitor_loss", best)):
         if point is not None:
             fine, numbers[name] = confirmed(point, problem)
-            agrees &= fine
+            agrees &= fine and certificate.numbers[name] == point.loss
     if len(numbers) == 2:
         lower = numbers["competitor_loss"] < numbers["collapse_loss"]
-        agrees &= lower == (_verdict(dnc, best) is True)
+        agrees &= lower == (certificate.holds is True)
     return Check(agrees, NETWORKS, numbers)

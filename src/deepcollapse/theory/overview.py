@@ -1,7 +1,7 @@
 """Everything the theory says about one problem, in one object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deepcollapse.curvature import CollapseStability, collapse_stability
 from deepcollapse.errors import UndefinedError
@@ -137,14 +137,17 @@ def overview(problem: Problem, *, rigorous: bool = False) -> Overview:
     """
     dnc, known = _dnc(problem), points(problem)
     extra = {"baseline": baseline(problem), "imbalance": imbalance(problem)}
-    inside = not outside_model(problem)
+    counts = Counts(None, None, None, None)
+    if not outside_model(problem):
+        counts = dimension_counts(problem, lowest_rival(problem))
+        counts = counts if dnc.point is not None else replace(counts, dnc=None)
     return Overview(
         problem=problem,
         dnc=dnc,
         points=known,
         theorems={f"T{number}": theorem(problem) for number, theorem in enumerate(THEOREMS, start=1)},
         extra={name: certificate for name, certificate in extra.items() if certificate.holds is not None},
-        counts=dimension_counts(problem, lowest_rival(problem)) if inside else Counts(None, None, None, None),
+        counts=counts,
         refutation=refutation(problem) if rigorous else None,
         notes=_notes(problem, dnc, points=known),
     )

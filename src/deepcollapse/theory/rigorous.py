@@ -7,14 +7,21 @@ import numpy as np
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.linalg import numerical_rank
 from deepcollapse.theory.certificate import plain
-from deepcollapse.theory.enclosure import Evaluation, evaluated, least_collapse_loss
-from deepcollapse.theory.known import fitting_collapse, lowest_rival
+from deepcollapse.theory.enclosure import (
+    Evaluation,
+    evaluated,
+    least_collapse_loss,
+    least_critical_collapse_loss,
+    zero_loss,
+)
+from deepcollapse.theory.known import existing, fitting_collapse, lowest_rival
 from deepcollapse.ufm import Factors, Problem, Structure, balanced_factors, diagonally_superior
 from deepcollapse.ufm.relu_networks import relu_networks
 from deepcollapse.ufm.structures import zero
 
 __all__ = ["Refutation", "refutation"]
 
+_ABOVE_ZERO = 1e-12
 _SHARP = 1e-4  # relative distance to the float64 minimum at which the lower bound is sharp enough without a competitor
 
 
@@ -26,7 +33,8 @@ class Refutation:
         verified: whether it is proven.
         dnc_lower_bound: proven lower bound of the loss of collapse over all scales; None where not applicable.
         competitor_upper_bound: proven upper bound of the loss of an explicit network; None without one.
-        competitor: its name.
+        competitor: its name; "zero" where Z = 0 alone costs less than every collapsed point.
+        decay: the decay that was enclosed, exactly: each float64 as a multiple of a power of two.
         reason: why it is verified, or why not.
     """
 
@@ -34,11 +42,12 @@ class Refutation:
     dnc_lower_bound: float | None
     competitor_upper_bound: float | None
     competitor: str | None
+    decay: str
     reason: str
 
     def as_json(self) -> dict[str, object]:
         """The dictionary of the command line."""
-        names = ("verified", "dnc_lower_bound", "competitor_upper_bound", "competitor", "reason")
+        names = ("verified", "dnc_lower_bound", "competitor_upper_bound", "competitor", "decay", "reason")
         return {name: plain(getattr(self, name)) for name in names}
 
 
@@ -55,10 +64,11 @@ def refutation(problem: Problem, *, competitor: Structure | None = None) -> Refu
 
     The competitor is given by its factors, exact float64 numbers, of width below K - 1 (linear) or with logits of rank
     below K - 1 (ReLU); its loss and that it classifies every class correctly are enclosed. Against it stands a lower
-    bound of the loss of linear collapse over all scales alpha >= 0, which is one of ReLU collapse too by an inequality
-    of the paper that is assumed here, not proven. Verified means
-    the two enclosures are disjoint in the right order. For K <= 3 no such competitor exists, and for L = 1 collapse is
-    optimal, so neither is ever verified.
+    bound of the loss of linear collapse over all scales alpha >= 0, which is one of every ReLU network that is
+    collapsed at every layer too (proof: docs/theory/relu.md). Verified means the two enclosures are disjoint in the
+    right order. Where Z = 0 costs less than collapse, or collapse does not exist, Z = 0 is the competitor, and the
+    bound is over all scales at which collapse may be critical. Otherwise nothing is verified for K <= 3, where no
+    competitor exists, nor for L = 1, where collapse is optimal.
 
     Args:
         problem: cross-entropy with equally many samples per class; decays per factor are allowed.
@@ -75,21 +85,54 @@ def refutation(problem: Problem, *, competitor: Structure | None = None) -> Refu
     """
     if problem.loss != "ce" or not problem.balanced:
         return _inapplicable(problem)
+    by_zero = _by_zero(problem) if competitor is None else None
+    if by_zero is not None:
+        return by_zero
     chosen = _competitor(problem, competitor)
+    exact = _exact_decay(problem)
     if chosen is None:
         reason = "no network of rank below K - 1 that classifies every class correctly is known here"
-        return Refutation(False, _bound(problem, None), None, None, reason + _reservations(problem))
+        return Refutation(False, _bound(problem, None), None, None, exact, reason + _reservations(problem))
     found = evaluated(chosen.factors, problem)
     bound = _bound(problem, found.loss)
     failure = _reason(found, bound)
-    reason = (failure or "proven: the enclosures are disjoint") + _reservations(problem)
-    return Refutation(failure is None, bound, found.loss, chosen.name, reason)
+    reason = (failure or f"proven at decay {exact}: the enclosures are disjoint") + _reservations(problem)
+    return Refutation(failure is None, bound, found.loss, chosen.name, exact, reason)
+
+
+def _by_zero(problem: Problem) -> Refutation | None:
+    """The proof that Z = 0 costs less than every collapsed point, where it does; None otherwise."""
+    dnc, floor = existing("dnc", problem.replace(activation="linear", width=problem.classes)), zero(problem).loss
+    if dnc is not None and dnc.loss <= floor:
+        return None
+    # Without a collapsed point the loss rises all along the ray; any number above log K will do for a target.
+    target = floor * (1.0 + _ABOVE_ZERO) if dnc is None else 0.5 * (floor + dnc.loss)
+    bound, cost = least_critical_collapse_loss(problem, target=target), zero_loss(problem)
+    if bound is not None and not bound > cost:
+        return None
+    exact = _exact_decay(problem)
+    reason = f"proven at decay {exact}: Z = 0 costs less than alpha S at every alpha > 0"
+    reason = f"there is no DNC point at this decay; {reason}" if dnc is None else reason
+    return Refutation(True, bound, cost, "zero", exact, reason + _reservations(problem))
+
+
+def _exact_decay(problem: Problem) -> str:
+    """The decays as float64 holds them, an odd integer times a power of two each; one if they are all equal."""
+    decays = problem.factor_decays if len(set(problem.factor_decays)) > 1 else problem.factor_decays[:1]
+    return ", ".join(map(_dyadic, decays))
+
+
+def _dyadic(value: float) -> str:
+    above, below = value.as_integer_ratio()
+    power = (above & -above).bit_length() - below.bit_length()
+    odd = above >> ((above & -above).bit_length() - 1)
+    return f"2^{power}" if odd == 1 else f"{value!r} = {odd} * 2^{power}"
 
 
 def _reservations(problem: Problem) -> str:
     """What to know about the bound of collapse, appended to the reason."""
     k, d = problem.classes, problem.d
-    text = "; assumed: the paper's inequality, linear DNC loss <= ReLU DNC loss" if problem.activation == "relu" else ""
+    text = "; of ReLU networks, those that are collapsed at every layer" if problem.activation == "relu" else ""
     return text + (f"; DNC does not fit the width: its rank is {k - 1}, the width {d}" if d < k - 1 else "")
 
 
@@ -164,4 +207,4 @@ def _inapplicable(problem: Problem) -> Refutation:
         if problem.loss != "ce"
         else "not applicable: collapse with one scale needs equally many samples per class"
     )
-    return Refutation(False, None, None, None, reason)
+    return Refutation(False, None, None, None, _exact_decay(problem), reason)

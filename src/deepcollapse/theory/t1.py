@@ -1,5 +1,7 @@
 """T1: deep neural collapse is not globally optimal."""
 
+import math
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -13,7 +15,7 @@ from deepcollapse.theory.certificate import (
     outside_model,
     standing_hypotheses,
 )
-from deepcollapse.theory.explicit import NETWORKS, confirmed, network_loss
+from deepcollapse.theory.explicit import NETWORKS, close, confirmed, network_loss
 from deepcollapse.theory.known import fitting_collapse, lowest_rival
 from deepcollapse.ufm import Problem, Structure, structure
 from deepcollapse.ufm.structures import paired_trial, zero
@@ -21,6 +23,7 @@ from deepcollapse.ufm.structures import paired_trial, zero
 __all__ = ["decay_crossing", "equal_scale_sides", "in_range", "t1"]
 
 STATEMENT = "no DNC point is a global minimum, at any decay"
+_BESIDE = 1e-3  # relative: far enough for losses to differ, nearer than the third digit
 _LOG_DECAYS = np.log(2.0) * np.arange(-60.0, 1.0, 2.0)
 
 
@@ -61,7 +64,7 @@ def t1(problem: Problem) -> Certificate:
             "zero_loss": zero(problem).loss,
             "decay_crossing": crossing,
         },
-        recheck=partial(_recheck, problem, holds=holds),
+        recheck=partial(_recheck, problem),
         notes=_notes(problem, dnc=dnc, rival=rival, crossing=crossing),
     )
 
@@ -134,21 +137,50 @@ def _notes(
     return tuple(notes)
 
 
-def _recheck(problem: Problem, *, holds: bool | None) -> Check:
-    """Losses of explicit networks; in range, of pairs at collapse's own scale too."""
+def _recheck(problem: Problem, certificate: Certificate) -> Check:
+    """Losses of explicit networks; in range, of pairs at collapse's own scale too; the sides in whole numbers."""
     dnc, rival = fitting_collapse(problem), lowest_rival(problem)
-    numbers: dict[str, float] = {}
-    agrees = True
+    claimed, numbers = certificate.numbers, {"zero_loss": float(np.log(problem.classes))}
+    agrees = _sides_agree(claimed["equal_scale"], problem) and close(claimed["zero_loss"], numbers["zero_loss"])
+    agrees &= _crossing_agrees(claimed["decay_crossing"], problem)
+    agrees &= (claimed["competitor"], claimed["competitor_rank"]) == _named(rival)
     for name, point in (("collapse_loss", dnc), ("competitor_loss", rival)):
+        agrees &= close(claimed[name], None if point is None else point.loss)
         if point is not None:
             fine, numbers[name] = confirmed(point, problem)
             agrees &= fine
     if dnc is None:
-        return Check(agrees and holds is True, NETWORKS, numbers)
+        return Check(agrees and certificate.holds is True, NETWORKS, numbers)
+    lowest = min(numbers.get("competitor_loss", np.inf), numbers["zero_loss"])
     if in_range(problem):
-        numbers["pairs_at_collapse_scale"] = network_loss(
-            paired_trial(problem).matrix(dnc.scales), problem, rank=(problem.classes + 1) // 2
-        )
-        return Check(agrees and numbers["pairs_at_collapse_scale"] < dnc.loss, NETWORKS, numbers)
-    lowest = min(numbers.get("competitor_loss", np.inf), zero(problem).loss)
-    return Check(agrees and (holds is True) == (lowest < numbers["collapse_loss"]), NETWORKS, numbers)
+        trial = paired_trial(problem).matrix(dnc.scales)
+        pairs = network_loss(trial, problem, rank=(problem.classes + 1) // 2)
+        numbers["pairs_at_collapse_scale"] = lowest = pairs
+    expected = True if lowest < numbers["collapse_loss"] else False if problem.layers == 1 else None
+    return Check(agrees and certificate.holds is expected, NETWORKS, numbers)
+
+
+def _named(rival: Structure | None) -> tuple[str | None, int | None]:
+    return (None, None) if rival is None else (rival.name, int(np.linalg.matrix_rank(rival.logits, rtol=1e-10)))
+
+
+def _sides_agree(claimed: Mapping[str, object], problem: Problem) -> bool:
+    """Both sides raised to the power M, in whole numbers."""
+    m, size = problem.classes // 2, problem.factors
+    left = math.exp(math.log(4 * m**size) / size)
+    certifies = 4 * m**size < (2 * m - 1) ** size
+    sides = close(claimed["left"], left) and close(claimed["right"], float(2 * m - 1))
+    return sides and claimed["certifies"] is certifies
+
+
+def _crossing_agrees(decay: object, problem: Problem) -> bool:
+    """Whether pairs cost less than collapse just above the decay and more just below, on explicit networks."""
+    if not isinstance(decay, float):
+        return True
+    for factor, lower in ((1.0 - _BESIDE, False), (1.0 + _BESIDE, True)):
+        at = problem.replace(decay=factor * decay)
+        pairs, dnc = (structure(name, at) for name in ("paired", "simplex"))
+        lead = network_loss(pairs.logits, at, rank=pairs.rank) - network_loss(dnc.logits, at, rank=dnc.rank)
+        if (lead < 0) != lower:
+            return False
+    return True

@@ -14,7 +14,7 @@ from deepcollapse.theory.certificate import (
     outside_model,
     standing_hypotheses,
 )
-from deepcollapse.theory.explicit import NETWORKS, confirmed
+from deepcollapse.theory.explicit import NETWORKS, close, confirmed
 from deepcollapse.theory.known import existing, principal_ranks
 from deepcollapse.ufm import Problem, Structure, given
 
@@ -45,7 +45,9 @@ def t2(problem: Problem, *, layers_max: int = _LAYERS_MAX) -> Certificate:
     >>> t2(Problem(classes=10, layers=2), layers_max=16).numbers["crossing_depth"]["paired below simplex"]
     2
     """
-    hypotheses = standing_hypotheses(problem) | {"K >= 4, so that lower ranks exist": problem.classes >= 4}
+    hypotheses = standing_hypotheses(problem) | {
+        "K >= 4, so that two named structures differ in rank": problem.classes >= 4
+    }
     if outside_model(problem) or problem.classes < 4:
         return nothing_claimed("T2", STATEMENT, hypotheses)
     one_decay = problem.replace(decay=problem.mean_decay)
@@ -60,7 +62,7 @@ def t2(problem: Problem, *, layers_max: int = _LAYERS_MAX) -> Certificate:
         hypotheses=hypotheses,
         holds=True if depths and None not in depths.values() else None,
         numbers={"crossing_depth": depths, "layers_max": layers_max, "decay": problem.mean_decay},
-        recheck=partial(_recheck, one_decay, depths, layers_max=layers_max),
+        recheck=partial(_recheck, one_decay, layers_max=layers_max),
         notes=_notes(problem, depths, layers_max=layers_max),
     )
 
@@ -136,14 +138,18 @@ def _notes(problem: Problem, depths: dict[str, int | None], *, layers_max: int) 
     return (f"null: not up to {layers_max} layers at this decay",) if None in depths.values() else ()
 
 
-def _recheck(problem: Problem, depths: dict[str, int | None], *, layers_max: int) -> Check:
-    """Both losses at every crossing, and one layer before, on explicit networks."""
-    agrees, numbers = True, {}
+def _recheck(problem: Problem, certificate: Certificate, *, layers_max: int) -> Check:
+    """Both losses at every crossing, one layer before, half way to the deepest and there, on explicit networks."""
+    depths = certificate.numbers["crossing_depth"]
+    agrees, numbers = close(certificate.numbers["decay"], problem.mean_decay), {}
+    agrees &= certificate.holds is (True if depths and None not in depths.values() else None)
     for pair, depth in depths.items():
         low, high = pair.split(" below ")
-        at = layers_max if depth is None else depth
-        for layers, expected in ((at, depth is not None), (at - 1, False)):
-            if layers < 1 or (depth is None and layers < at):
+        expected_at = {layers_max: False}
+        if depth is not None:
+            expected_at = {depth - 1: False} | dict.fromkeys((depth, (depth + layers_max) // 2, layers_max), True)
+        for layers, expected in expected_at.items():
+            if layers < 1:
                 continue
             known, won, lead = _measured(low, high, problem.replace(layers=layers))
             agrees &= known and (won is None or won == expected)

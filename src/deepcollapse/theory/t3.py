@@ -1,11 +1,14 @@
 """T3: in deep networks the minimiser keeps at most q_K singular values, q_2 = 1 and q_K = 2 otherwise."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import brentq
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.theory.certificate import (
@@ -15,7 +18,7 @@ from deepcollapse.theory.certificate import (
     outside_model,
     standing_hypotheses,
 )
-from deepcollapse.theory.explicit import NETWORKS, network_loss, same_loss
+from deepcollapse.theory.explicit import NETWORKS, close, network_loss, same_loss
 from deepcollapse.theory.known import ATLAS_CLASSES, ATLAS_LAYERS, existing, followed, known_points, principal_ranks
 from deepcollapse.theory.t2 import Schedule
 from deepcollapse.ufm import Problem, Structure
@@ -71,7 +74,7 @@ def t3(problem: Problem, *, depths: tuple[int, ...] = DEPTHS) -> Certificate:
     >>> certificate.holds, certificate.numbers["depths"][-1]["rank"]
     (True, 2)
     """
-    hypotheses = standing_hypotheses(problem)
+    hypotheses = standing_hypotheses(problem) | {"decay o(1/L)": True}
     if outside_model(problem):
         return nothing_claimed("T3", STATEMENT, hypotheses)
     points = minimisers_by_depth(problem, depths=depths)
@@ -176,12 +179,54 @@ def _depth_point(point: Structure, problem: Problem) -> DepthPoint:
     )
 
 
-def _recheck(problem: Problem, points: tuple[DepthPoint, ...]) -> Check:
-    """The deepest point's loss and rank from its logits, and every point's own singular values against the bound."""
-    deepest, q = points[-1], least_rank(problem.classes)
-    at = problem.replace(layers=deepest.layers, decay=deepest.decay)
-    loss = network_loss(deepest.logits, at, rank=deepest.rank)
-    rank = int(np.linalg.matrix_rank(deepest.logits, rtol=1e-10))
-    obeyed = all(point.rank <= q or point.singular_values[q] <= point.bound for point in points)
-    fine = obeyed and rank == deepest.rank and same_loss(loss, deepest.loss, logits=deepest.logits)
-    return Check(fine, NETWORKS, {"deepest_loss": loss, "deepest_rank": rank})
+def _recheck(problem: Problem, points: tuple[DepthPoint, ...], certificate: Certificate) -> Check:
+    """At every depth: the row from the logits alone, and independent points, which must not cost less.
+
+    The bound is tested on these points too, each at its own loss, and the row's bound by the equation that it solves.
+    """
+    rows, q = certificate.numbers["depths"], certificate.numbers["least_rank"]
+    agrees, numbers = q == min(2, problem.classes - 1) and len(rows) == len(points), {}
+    for row, point in zip(rows, points, strict=False):
+        at = problem.replace(layers=point.layers, decay=problem.mean_decay / row["layers"] ** 2, activation="linear")
+        loss = network_loss(point.logits, at, rank=point.rank)
+        agrees &= _row_agrees(row, point.logits, at) and same_loss(loss, row["loss"], logits=point.logits)
+        agrees &= row["structure"] == point.name and _others_obey(row["loss"], at)
+        numbers[f"loss, L = {point.layers}"] = loss
+    expected = True if rows[-1]["rank"] <= q else None
+    return Check(agrees and certificate.holds is expected, NETWORKS, numbers)
+
+
+def _row_agrees(row: Mapping[str, Any], logits: Float[np.ndarray, "K K"], problem: Problem) -> bool:
+    """Depth, rank, singular values and bound of one row against the singular values of the logits."""
+    values = np.linalg.svd(logits, compute_uv=False)
+    rank = int((values > 1e-10 * max(values[0], 1e-300)).sum())
+    values = values[:rank] / max(np.linalg.norm(values), 1e-300)
+    shown, q = np.asarray(row["singular_values"]), least_rank(problem.classes)
+    fits = shown.size == min(4, rank) and np.allclose(shown, values[: shown.size], rtol=1e-9, atol=1e-12)
+    obeys = rank <= q or values[q] <= row["bound"] * (1.0 + 1e-9)
+    return (row["layers"], row["rank"]) == (problem.layers, rank) and fits and obeys and _solves(row, problem)
+
+
+def _solves(row: Mapping[str, Any], problem: Problem) -> bool:
+    """Whether the bound t solves (nu / sqrt(K))^(2/M) + q (t nu)^(2/M) = 2 loss / (M decay), unless it is trivial."""
+    k, q, power = problem.classes, least_rank(problem.classes), problem.penalty_power
+    if row["loss"] >= math.log(k) * (1.0 - 1e-12):
+        return close(row["bound"], 1.0 / math.sqrt(q + 1.0))
+    alpha = brentq(lambda a: math.log1p((k - 1) * math.exp(-a)) - row["loss"], 0.0, 800.0, xtol=1e-13)
+    nu, budget = math.sqrt(problem.class_samples[0] * (k - 1)) * alpha, power * row["loss"] / problem.mean_decay
+    left = (nu / math.sqrt(k)) ** power + q * (row["bound"] * nu) ** power
+    if row["bound"] in (0.0, 1.0 / math.sqrt(q + 1.0)):
+        return left >= budget * (1.0 - 1e-9) if row["bound"] == 0.0 else left <= budget * (1.0 + 1e-9)
+    return math.isclose(left, budget, rel_tol=1e-9 + 4e-9 * power)
+
+
+def _others_obey(loss: float, problem: Problem) -> bool:
+    """Whether no independent point that fits costs less than the row's, and each obeys the bound at its own loss."""
+    q = least_rank(problem.classes)
+    named = (existing(name, problem) for name in principal_ranks(problem.classes) if problem.classes >= 4)
+    for point in (point for point in named if point is not None and point.rank <= problem.d):
+        cost = network_loss(point.logits, problem, rank=point.rank)
+        share = point.singular_values[q] / np.linalg.norm(point.singular_values) if point.rank > q else 0.0
+        if cost < loss * (1.0 - 1e-9) or share > singular_value_bound(cost, problem) * (1.0 + 1e-9):
+            return False
+    return zero(problem).loss >= loss * (1.0 - 1e-9)

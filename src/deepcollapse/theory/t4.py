@@ -1,9 +1,12 @@
 """T4: for small decay collapse is a critical point without negative curvature."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
-from deepcollapse.curvature import CollapseStability, balanced_spectrum, collapse_spectrum, collapse_stability
+from deepcollapse.curvature import balanced_spectrum, collapse_spectrum, collapse_stability
+from deepcollapse.curvature.collapse_spectrum import critical_log_decay
 from deepcollapse.theory.certificate import (
     Certificate,
     Check,
@@ -12,32 +15,40 @@ from deepcollapse.theory.certificate import (
     standing_hypotheses,
 )
 from deepcollapse.theory.known import fitting_collapse
-from deepcollapse.ufm import Problem, Structure, stationarity
+from deepcollapse.ufm import Problem, stationarity
+from deepcollapse.ufm.structures import simplex
 
 __all__ = ["t4"]
 
 STATEMENT = "for small decay DNC is a critical point whose Hessian is positive semidefinite"
+SMALL = "decay small enough for the paper's proof: alpha >= K"
 _DENSE_PARAMETERS = 1000
+_DENSE = "dense spectrum of the problem at width K - 1"
+_STATIONARY = 1e-7
+_BESIDE = 1e-3
 
 
 def t4(problem: Problem) -> Certificate:
-    """Whether the Hessian at collapse has no negative eigenvalue at this decay.
+    """Whether the Hessian at collapse has no negative eigenvalue at this decay, read off the spectrum.
 
-    "Small" is made exact: for K >= 4 there is none iff alpha >= K (L - 1) / (L + 1), that is up to a decay which falls
-    exponentially in K. Eigenvalues are quoted for one decay common to all factors, the geometric mean; with a decay per
-    factor their signs are the same.
+    The paper's proof asks for alpha >= K, that is for a decay of at most ``decay_proof`` = K^((L-1)/M) n^(-1/M) /
+    (K - 1 + e^K); this is the hypothesis. The spectrum reaches further: for K >= 4 no eigenvalue is negative iff
+    alpha >= K (L - 1) / (L + 1), up to ``decay_max``. Both fall exponentially in K. Eigenvalues are quoted for one
+    decay common to all factors, the geometric mean; with a decay per factor their signs are the same.
 
     Source: arXiv 2410.23169 (T4); threshold and spectrum are derived.
 
-    >>> t4(Problem(classes=7, layers=3)).holds, t4(Problem(classes=7, layers=3, decay=2.0**-4)).holds
-    (True, False)
+    >>> certificates = [t4(Problem(classes=7, layers=3, decay=2.0**-power)) for power in (4, 10, 20)]
+    >>> [(certificate.applies, certificate.holds) for certificate in certificates]
+    [(False, False), (False, True), (True, True)]
     """
     hypotheses = standing_hypotheses(problem)
     if outside_model(problem):
         return nothing_claimed("T4", STATEMENT, hypotheses)
     shared = problem.replace(decay=problem.mean_decay)
     stability = collapse_stability(shared)
-    hypotheses |= {"decay small enough": stability.stable}
+    log_proof = critical_log_decay(float(problem.classes), shared)
+    hypotheses |= {SMALL: math.log(shared.mean_decay) <= log_proof}
     dnc = fitting_collapse(shared)
     if dnc is None:
         return nothing_claimed("T4", STATEMENT, hypotheses, note="there is no DNC point at this decay and width")
@@ -53,38 +64,75 @@ def t4(problem: Problem) -> Certificate:
             "scale_min": stability.scale_min,
             "decay_max": stability.decay_max,
             "log10_decay_max": stability.log_decay_max / math.log(10.0),
+            "decay_proof": math.exp(log_proof),
             "minimum_over_decay": spectrum.minimum / shared.mean_decay,
             "negative": spectrum.negative,
             "nullity": spectrum.nullity,
             "verdict": spectrum.verdict,
         },
-        recheck=partial(_recheck, shared, dnc, stability=stability),
+        recheck=partial(_recheck, shared),
     )
 
 
-def _recheck(problem: Problem, dnc: Structure, *, stability: CollapseStability) -> Check:
-    """The dense spectrum where it is small, else the curvature along one direction written down explicitly."""
-    k, r = problem.classes, problem.classes - 1
-    critical = stationarity(dnc.logits, problem)
+def _recheck(problem: Problem, certificate: Certificate) -> Check:
+    """The spectrum again where it is small, else one explicit direction; the thresholds from both their sides."""
+    claimed, k, r = certificate.numbers, problem.classes, problem.classes - 1
+    critical = stationarity(simplex(problem).matrix((claimed["scale"],)), problem)
+    agrees = critical < _STATIONARY and _thresholds_agree(claimed, problem)
     if 2 * k * r + (problem.layers - 1) * r**2 <= _DENSE_PARAMETERS:
-        spectrum = balanced_spectrum(dnc.logits, problem)
-        expected = collapse_spectrum(problem)
-        agrees = (spectrum.negative, spectrum.nullity) == (expected.negative, expected.nullity)
+        spectrum = balanced_spectrum(simplex(problem).matrix((claimed["scale"],)), problem) if agrees else None
+        if spectrum is None:
+            return Check(False, _DENSE, {"stationarity": critical})
+        names = ("negative", "nullity", "verdict")
+        agrees &= all(claimed[name] == getattr(spectrum, name) for name in names)
+        agrees &= math.isclose(claimed["minimum_over_decay"], spectrum.minimum / problem.mean_decay, abs_tol=1e-6)
         numbers = {"stationarity": critical, "negative": spectrum.negative, "nullity": spectrum.nullity}
-        return Check(agrees and critical < 1e-6, "dense spectrum of the problem at width K - 1", numbers)
-    curvature = _exchange_curvature(dnc.scales[0], problem)
-    agrees = (curvature >= 0) == stability.stable
-    return Check(agrees, "curvature along one explicit direction", {"curvature_over_decay": curvature})
+        return Check(agrees and certificate.holds is (spectrum.negative == 0), _DENSE, numbers)
+    curvature = _exchange_curvature(claimed["scale"], problem)
+    closed = collapse_spectrum(problem)
+    agrees &= claimed["nullity"] == closed.nullity and claimed["negative"] == closed.negative
+    agrees &= claimed["verdict"] == closed.verdict and (claimed["negative"] == 0) == (curvature >= 0)
+    agrees &= math.isclose(claimed["minimum_over_decay"], closed.minimum / problem.mean_decay, abs_tol=1e-6)
+    numbers = {"curvature_over_decay": curvature, "stationarity": critical}
+    return Check(agrees and certificate.holds is (curvature >= 0), "curvature along one explicit direction", numbers)
 
 
-def _exchange_curvature(scale: float, problem: Problem) -> float:
+def _thresholds_agree(claimed: Mapping[str, Any], problem: Problem) -> bool:
+    """Whether the decays have the scales they belong to, and collapse is stable just above the least scale only."""
+    log_decay = critical_log_decay(claimed["scale_min"], problem) if claimed["scale_min"] > 0 else None
+    fine = log_decay is None or math.isclose(claimed["log10_decay_max"], log_decay / math.log(10.0), rel_tol=1e-9)
+    fine &= math.isclose(claimed["decay_max"], 10.0 ** claimed["log10_decay_max"], rel_tol=1e-6)
+    fine &= math.isclose(claimed["decay_proof"], math.exp(critical_log_decay(float(problem.classes), problem)))
+    if log_decay is None:
+        at_fold = -math.log(problem.classes) - 0.5 * math.log(problem.class_samples[0])  # L = 1, alpha = 0
+        return fine and math.isclose(claimed["log10_decay_max"], at_fold / math.log(10.0), rel_tol=1e-9)
+    return (
+        fine
+        and not _stable_at((1.0 - _BESIDE) * claimed["scale_min"], problem)
+        and (_stable_at((1.0 + _BESIDE) * claimed["scale_min"], problem))
+    )
+
+
+def _stable_at(scale: float, problem: Problem) -> bool:
+    """Whether collapse of that scale, at the decay that makes it critical, curves down nowhere that could be first."""
+    if problem.classes >= 4:
+        share = problem.class_samples[0] ** (1.0 / problem.factors) * scale ** (problem.penalty_power - 1.0)
+        return _exchange_curvature(scale, problem, wrong_over_decay=share) >= 0
+    at = problem.replace(decay=math.exp(critical_log_decay(scale, problem)), width=problem.classes)
+    return balanced_spectrum(simplex(at).matrix((scale,)), at).negative == 0
+
+
+def _exchange_curvature(scale: float, problem: Problem, *, wrong_over_decay: float | None = None) -> float:
     """d^2/de^2 of F(alpha S + e X) / decay at e = 0, X symmetric on four classes: x_13 = x_24 = 1, x_14 = x_23 = -1.
 
     X has zero row sums and eigenvalues 2 and -2, so the logits keep their rank and two singular values become
-    sqrt(n) (alpha +- 2 e). In each of four columns two wrong logits move apart: variance 2 q under the softmax.
+    sqrt(n) (alpha +- 2 e). In each of four columns two wrong logits move apart: variance 2 q under the softmax, q the
+    probability of one wrong class; q / decay may be given where the decay itself is below every float.
     """
-    power, wrong = problem.penalty_power, 1.0 / (math.exp(scale) + problem.classes - 1)
-    data = 4.0 / problem.classes * 2.0 * wrong / problem.mean_decay
+    power = problem.penalty_power
+    if wrong_over_decay is None:
+        wrong_over_decay = 1.0 / (math.exp(scale) + problem.classes - 1) / problem.mean_decay
+    data = 4.0 / problem.classes * 2.0 * wrong_over_decay
     root = math.sqrt(problem.class_samples[0])
     penalty = 0.5 * problem.factors * root**power * 2.0 * power * (power - 1.0) * scale ** (power - 2.0) * 4.0
     return data + penalty

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
-from deepcollapse.curvature import balanced_spectrum, collapse_spectrum
+from deepcollapse.curvature import balanced_spectrum, collapse_spectrum, dense_hessian
 from deepcollapse.linalg import numerical_rank
 from deepcollapse.theory.certificate import (
     Certificate,
@@ -19,7 +19,7 @@ from deepcollapse.theory.certificate import (
     standing_hypotheses,
 )
 from deepcollapse.theory.known import existing
-from deepcollapse.ufm import Problem, factor_shapes, weighted_logits
+from deepcollapse.ufm import Problem, Structure, balanced_factors, factor_shapes, weighted_logits
 
 __all__ = ["hessian_trace", "norm_ratios", "t6", "trace_ratio_limit"]
 
@@ -41,7 +41,12 @@ def t6(problem: Problem) -> Certificate:
     >>> t6(Problem(classes=10, layers=2, samples=5, width=70)).numbers["trace_ratio_limit"].__round__(6)
     0.941538
     """
-    hypotheses = standing_hypotheses(problem) | {"K >= 4, so that pairs are not collapse": problem.classes >= 4}
+    hypotheses = standing_hypotheses(problem) | {
+        "K even": problem.classes % 2 == 0,
+        "K >= 4, so that pairs are not collapse": problem.classes >= 4,
+    }
+    if not outside_model(problem):
+        hypotheses |= {"a decay at which DNC and pairs exist": _both_exist(problem)}
     if outside_model(problem) or problem.classes < 4 or problem.d < problem.classes - 1:
         return nothing_claimed("T6", STATEMENT, hypotheses)
     ratios = [norm_ratios(at) for at in _decreasing(problem)] if _small(problem) else []
@@ -54,7 +59,7 @@ def t6(problem: Problem) -> Certificate:
         hypotheses=hypotheses,
         holds=_settles(found, limit),
         numbers={"trace_ratio_limit": limit, "ratios": found},
-        recheck=partial(_recheck, problem, found, limit=limit),
+        recheck=partial(_recheck, problem),
         notes=() if limit is not None else ("the limit is known in closed form for even K only",),
     )
 
@@ -117,6 +122,10 @@ def hessian_trace(logits: Float[np.ndarray, "K K"], problem: Problem) -> float:
     return data + problem.mean_decay * parameters
 
 
+def _both_exist(problem: Problem) -> bool:
+    return existing("simplex", problem) is not None and existing("paired", problem) is not None
+
+
 def _small(problem: Problem) -> bool:
     r = (problem.classes + 1) // 2
     return 2 * problem.classes * r + (problem.layers - 1) * r**2 <= _SPECTRA_PARAMETERS
@@ -138,10 +147,16 @@ def _settles(ratios: list[Mapping[str, float]], limit: float | None) -> bool | N
     return True if nearer else None
 
 
-def _recheck(problem: Problem, ratios: list[Mapping[str, float]], *, limit: float | None) -> Check:
-    """Traces from the diagonal blocks, and the limit as the ratio of what they add per unit of scale, at any size."""
-    agrees, compared, numbers = True, False, {}
-    claimed = {ratio["decay"]: ratio["trace"] for ratio in ratios}
+def _recheck(problem: Problem, certificate: Certificate) -> Check:
+    """Traces from the diagonal blocks, and the limit as the ratio of what they add per unit of scale, at any size.
+
+    The other two norms by dense Hessians at the problem's own width, where these are small.
+    """
+    limit, ratios = certificate.numbers["trace_ratio_limit"], certificate.numbers["ratios"]
+    agrees, compared, numbers = (limit is None) == bool(problem.classes % 2), False, {}
+    claimed = {ratio["decay"]: ratio for ratio in ratios}
+    decays = [at.mean_decay for at in _decreasing(problem) if _both_exist(at)]
+    agrees &= certificate.holds is _settles(ratios, limit) and list(claimed) == (decays if ratios else [])
     for at in _decreasing(problem):
         dnc, pairs = existing("simplex", at), existing("paired", at)
         if dnc is None or pairs is None:
@@ -151,9 +166,23 @@ def _recheck(problem: Problem, ratios: list[Mapping[str, float]], *, limit: floa
         growth = (traces[0] - base) / dnc.scales[0] / ((traces[1] - base) / pairs.scales[0])
         numbers[f"decay {at.mean_decay:.3g}"] = {"trace": traces[0] / traces[1], "growth": growth}
         if at.mean_decay in claimed:
-            agrees &= math.isclose(traces[0] / traces[1], claimed[at.mean_decay], rel_tol=1e-6)
+            agrees &= math.isclose(traces[0] / traces[1], claimed[at.mean_decay]["trace"], rel_tol=1e-6)
+            agrees &= _norms_agree(claimed[at.mean_decay], (dnc, pairs), problem=at)
         if limit is not None:
             room = at.classes**2 * math.exp(-min(dnc.scales[0], pairs.scales[0])) + _ROUNDING
             agrees &= abs(growth / limit - 1.0) <= room
         compared |= at.mean_decay in claimed or limit is not None
     return Check(agrees if compared else None, "traces from the diagonal blocks of the Hessian", numbers)
+
+
+def _norms_agree(ratio: Mapping[str, float], points: tuple[Structure, Structure], *, problem: Problem) -> bool:
+    """Frobenius and operator norms by dense Hessians; True where these are too large to build."""
+    if sum(rows * columns for rows, columns in factor_shapes(problem)) > _SPECTRA_PARAMETERS:
+        return True
+    factors = [balanced_factors(point.logits, problem) for point in points]
+    above, below = (np.linalg.eigvalsh(dense_hessian(at, problem)) for at in factors)
+    found = {
+        "frobenius": np.linalg.norm(above) / np.linalg.norm(below),
+        "operator": np.abs(above).max() / np.abs(below).max(),
+    }
+    return all(math.isclose(ratio[name], value, rel_tol=1e-6) for name, value in found.items())

@@ -1,6 +1,7 @@
 """The deep unconstrained feature model as a problem: sizes, decays, loss and activation."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,8 +16,12 @@ Loss = Literal["ce", "mse"]
 Activation = Literal["linear", "relu"]
 
 _DECAYS = (1e-290, 1e100)
-_CLASSES_MAX, _LAYERS_MAX = 10**7, 10**6  # one entry per class, or per factor, is written down
-_SIZES_MAX = 2**53  # whole numbers up to here are exact in float64
+_LARGEST = {
+    "classes": 10**7,  # one entry per class, or per factor, is written down
+    "layers": 10**6,
+    "samples": 2**53,  # whole numbers up to here are exact in float64
+    "width": 2**53,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +34,19 @@ class Problem:
     With activation "relu", H_2 = W_1 H_1, H_{l+1} = W_l relu(H_l) and Z = W_L relu(H_L).
 
     Args:
-        classes: K >= 2.
-        layers: L >= 1, the number of weight matrices.
-        samples: samples per class, one number n >= 1 or one per class.
-        width: d >= 1; None stands for d = K, the least width the paper's theorems speak of.
-        decay: weight decay > 0, one number or one per factor in the order H_1, W_1, ..., W_L.
+        classes: K, from 2 to ten million.
+        layers: L, the number of weight matrices, from 1 to a million.
+        samples: samples per class, one number n from 1 to 2^53, or a sequence of one per class.
+        width: d, from 1 to 2^53; None stands for d = K, the least width the paper's theorems speak of.
+        decay: weight decay > 0, one number or a sequence of one per factor in the order H_1, W_1, ..., W_L.
         loss: "ce" or "mse".
         activation: "linear" or "relu".
 
+    NumPy's numbers and arrays are accepted and stored as plain numbers and tuples, so equal problems are equal and
+    hashable whatever they were written with.
+
     Raises:
-        InvalidInputError: a size or decay out of range, or an unknown loss or activation.
+        InvalidInputError: a size or decay out of range or not a number, or an unknown loss or activation.
 
     Source: Garrod & Keating, arXiv 2410.23169, Section 3; "mse" as in Sukenik et al., arXiv 2405.14468.
 
@@ -48,20 +56,21 @@ class Problem:
 
     classes: int
     layers: int
-    samples: int | tuple[int, ...] = 1
+    samples: int | Sequence[int] = 1
     width: int | None = None
-    decay: float | tuple[float, ...] = 2.0**-10
+    decay: float | Sequence[float] = 2.0**-10
     loss: Loss = "ce"
     activation: Activation = "linear"
 
     def __post_init__(self) -> None:
-        _expect_integer("classes", self.classes, range=(2, _CLASSES_MAX), remedy="a classifier needs two classes")
-        counted = "count the weight matrices, the features not included"
-        _expect_integer("layers", self.layers, range=(1, _LAYERS_MAX), remedy=counted)
+        keep = object.__setattr__
+        keep(self, "classes", _whole("classes", self.classes, least=2, remedy="a classifier needs two classes"))
+        remedy = "count the weight matrices, the features not included"
+        keep(self, "layers", _whole("layers", self.layers, least=1, remedy=remedy))
         if self.width is not None:
-            _expect_integer("width", self.width, range=(1, _SIZES_MAX), remedy="leave it out for width = classes")
-        _expect_samples(self.samples, self.classes)
-        _expect_decay(self.decay, self.factors)
+            keep(self, "width", _whole("width", self.width, least=1, remedy="leave it out for width = classes"))
+        keep(self, "samples", _samples(self.samples, self.classes))
+        keep(self, "decay", _decays(self.decay, self.factors))
         if self.loss not in ("ce", "mse"):
             raise InvalidInputError(f'loss: expected "ce" or "mse", but found {self.loss!r}; choose one of the two')
         if self.activation not in ("linear", "relu"):
@@ -87,7 +96,7 @@ class Problem:
     @property
     def class_samples(self) -> tuple[int, ...]:
         """Samples of each class (K numbers)."""
-        return (self.samples,) * self.classes if isinstance(self.samples, int) else self.samples
+        return (self.samples,) * self.classes if isinstance(self.samples, int) else tuple(self.samples)
 
     @property
     def total_samples(self) -> int:
@@ -97,12 +106,12 @@ class Problem:
     @property
     def factor_decays(self) -> tuple[float, ...]:
         """Decay of each factor, H_1 first (M numbers)."""
-        return self.decay if isinstance(self.decay, tuple) else (self.decay,) * self.factors
+        return tuple(self.decay) if isinstance(self.decay, Sequence) else (self.decay,) * self.factors
 
     @property
     def mean_decay(self) -> float:
         """Geometric mean of the factors' decays: the one number on which F(Z) depends."""
-        if isinstance(self.decay, tuple):
+        if isinstance(self.decay, Sequence):
             return math.exp(math.fsum(map(math.log, self.decay)) / self.factors)
         return self.decay
 
@@ -126,40 +135,54 @@ class Problem:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def _expect_integer(name: str, value: object, *, range: tuple[int, int], remedy: str) -> None:
-    least, most = range
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInputError(f"{name}: expected a whole number >= {least}, but found {value!r}; {remedy}")
-    if value > most:
-        raise InvalidInputError(f"{name}: expected at most {most}, but found {value}; lower it")
+def _whole(name: str, value: object, *, least: int, remedy: str) -> int:
+    """The value as a plain integer within bounds; NumPy integers count, booleans and floats do not."""
+    plain, largest = _plain(value), _LARGEST[name]
+    if isinstance(plain, bool) or not isinstance(plain, int) or plain < least:
+        raise InvalidInputError(f"{name}: expected a whole number >= {least}, but found {plain!r}; {remedy}")
+    if plain > largest:
+        raise InvalidInputError(f"{name}: expected at most {largest}, but found {plain}; lower it")
+    return plain
 
 
-def _expect_samples(samples: object, classes: int) -> None:
-    if not isinstance(samples, tuple):
-        _expect_integer("samples", samples, range=(1, _SIZES_MAX), remedy="give one number per class, or one for all")
-        return
-    if len(samples) != classes:
+def _samples(samples: object, classes: int) -> int | tuple[int, ...]:
+    values = _plain(samples)
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return _whole("samples", samples, least=1, remedy="give one number per class, or one for all")
+    if len(values) != classes:
         raise InvalidInputError(
-            f"samples: expected {classes} numbers, one per class, but found {len(samples)}; or give one for all"
+            f"samples: expected {classes} numbers, one per class, but found {len(values)}; or give one for all"
         )
-    for value in samples:
-        _expect_integer("samples", value, range=(1, _SIZES_MAX), remedy="drop classes without samples")
+    return tuple(_whole("samples", value, least=1, remedy="drop classes without samples") for value in values)
 
 
-def _expect_decay(decay: object, factors: int) -> None:
-    values = decay if isinstance(decay, tuple) else (decay,) * factors
+def _decays(decay: object, factors: int) -> float | tuple[float, ...]:
+    values = _plain(decay)
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        return _decay(decay)
     if len(values) != factors:
         raise InvalidInputError(
             f"decay: expected {factors} numbers, one per factor (H_1, W_1, ..., W_{factors - 1}), but found "
             f"{len(values)}; or give one for all"
         )
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise InvalidInputError(
-                f"decay: expected a finite number > 0, but found {value!r}; without decay the logits grow forever"
-            )
-        if not _DECAYS[0] <= value <= _DECAYS[1]:
-            raise InvalidInputError(
-                f"decay: expected a number from {_DECAYS[0]:g} to {_DECAYS[1]:g}, but found {value!r}; "
-                "float64 cannot hold what follows from it"
-            )
+    return tuple(map(_decay, values))
+
+
+def _decay(decay: object) -> float:
+    value = _plain(decay)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise InvalidInputError(
+            f"decay: expected a finite number > 0, but found {value!r}; without decay the logits grow forever"
+        )
+    if not _DECAYS[0] <= value <= _DECAYS[1]:
+        raise InvalidInputError(
+            f"decay: expected a number from {_DECAYS[0]:g} to {_DECAYS[1]:g}, but found {value!r}; "
+            "float64 cannot hold what follows from it"
+        )
+    return float(value)
+
+
+def _plain(value: object) -> object:
+    """NumPy numbers, arrays and tensors as the Python numbers and lists they hold; anything else as it is."""
+    listed = getattr(value, "tolist", None)
+    return listed() if callable(listed) else value

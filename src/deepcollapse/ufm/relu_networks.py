@@ -12,7 +12,7 @@ Frobenius norms at beta = 1 for its only singular value.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -52,7 +52,7 @@ class ReluNetwork:
     rank: int
     singular_values: Float[np.ndarray, " r"]
     hidden_width: int
-    core: Callable[[], Core]
+    core: Callable[[], Core] = field(repr=False)
 
     @property
     def factors(self) -> Factors:

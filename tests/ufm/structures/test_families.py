@@ -226,3 +226,12 @@ def test_relaxed_pairs_need_an_odd_number():
         relaxed_pairs(Problem(classes=4, layers=2))
     with pytest.raises(UndefinedError, match=r"paired: "):
         relaxed_pairs(Problem(classes=5, layers=2, decay=0.5))
+
+
+@pytest.mark.parametrize("name", ["simplex", "paired", "partition-2-4", "circle", "zero", "paired-trial"])
+def test_a_structure_prints_numbers_and_no_function(name):
+    problem = Problem(classes=6, layers=2)
+    text = repr(structure(name, problem))
+    assert text == repr(structure(name, problem))
+    assert "function" not in text
+    assert " at 0x" not in text

@@ -54,7 +54,7 @@ def structures(problem: Problem) -> tuple[Structure, ...]:
     if problem.classes > _LARGEST_LISTED:
         raise TooLargeError(
             f"classes: expected at most {_LARGEST_LISTED} to list all structures, but found {problem.classes}; "
-            "ask for one by its name"
+            f'ask for one by its name: structure("simplex", problem), or deepcollapse spectrum --at simplex'
         )
     found = [zero(problem)]
     for make in _members(problem):

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import block_diag
 
-from deepcollapse.errors import InvalidInputError
+from deepcollapse.errors import InvalidInputError, TooLargeError
 from deepcollapse.ufm.problem import Problem
 from deepcollapse.ufm.ray import Block, Column
 from deepcollapse.ufm.structures.pattern import Pattern
@@ -26,6 +26,7 @@ __all__ = [
     "triangular_points",
 ]
 
+_LARGEST_CIRCLE = 20_000  # K - 1 gaps, all looked at on a grid of scales
 _PAIR = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
@@ -152,8 +153,13 @@ def circle(problem: Problem) -> Pattern:
 
     Raises:
         InvalidInputError: K < 3.
+        TooLargeError: K > 20,000.
     """
     k = problem.classes
+    if k > _LARGEST_CIRCLE:
+        raise TooLargeError(
+            f"classes: expected at most {_LARGEST_CIRCLE} for the circle, but found {k}; use the simplex or pairs"
+        )
     if k < 3:
         raise InvalidInputError(f"classes: expected at least 3 for the circle, but found {k}; use the simplex")
     angles = 2.0 * np.pi * np.arange(k) / k

@@ -1,7 +1,7 @@
 """A structure: a named pattern of class logits, its scales solved for a problem."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -28,7 +28,7 @@ class Pattern:
 
     name: str
     blocks: tuple[Block, ...]
-    matrix: Callable[[Scales], Float[np.ndarray, "K K"]]
+    matrix: Callable[[Scales], Float[np.ndarray, "K K"]] = field(repr=False)
     critical: bool
 
 
@@ -52,7 +52,7 @@ class Structure:
     rank: int
     singular_values: Float[np.ndarray, " r"]
     critical: bool
-    matrix: Callable[[Scales], Float[np.ndarray, "K K"]]
+    matrix: Callable[[Scales], Float[np.ndarray, "K K"]] = field(repr=False)
 
     @property
     def logits(self) -> Float[np.ndarray, "K K"]:
