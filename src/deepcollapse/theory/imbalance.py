@@ -63,7 +63,7 @@ def imbalance(problem: Problem) -> Certificate:
             "penalties_at_unit_gap": least_penalties(problem),
             "small_decay_depth": penalty_depth(problem),
         },
-        recheck=partial(_recheck, problem, dnc, best),
+        recheck=partial(_recheck, problem, (dnc, best)),
         notes=("generalised DNC read as logits alpha (I - 1 1^T / K) for any samples per class",),
     )
 
@@ -142,9 +142,9 @@ def _verdict(dnc: Structure | None, best: Structure | None) -> bool | None:
     return True if best is not None and best.loss < dnc.loss else None
 
 
-def _recheck(problem: Problem, dnc: Structure | None, best: Structure | None, certificate: Certificate) -> Check:
+def _recheck(problem: Problem, points: tuple[Structure | None, Structure | None], certificate: Certificate) -> Check:
     agrees, numbers = True, {}
-    for name, point in (("collapse_loss", dnc), ("competitor_loss", best)):
+    for name, point in zip(("collapse_loss", "competitor_loss"), points, strict=True):
         if point is not None:
             fine, numbers[name] = confirmed(point, problem)
             agrees &= fine and certificate.numbers[name] == point.loss

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.theory.certificate import (
@@ -212,7 +212,7 @@ def _solves(row: Mapping[str, Any], problem: Problem) -> bool:
     k, q, power = problem.classes, least_rank(problem.classes), problem.penalty_power
     if row["loss"] >= math.log(k) * (1.0 - 1e-12):
         return close(row["bound"], 1.0 / math.sqrt(q + 1.0))
-    alpha = brentq(lambda a: math.log1p((k - 1) * math.exp(-a)) - row["loss"], 0.0, 800.0, xtol=1e-13)
+    alpha = root_scalar(lambda a: math.log1p((k - 1) * math.exp(-a)) - row["loss"], bracket=(0.0, 800.0)).root
     nu, budget = math.sqrt(problem.class_samples[0] * (k - 1)) * alpha, power * row["loss"] / problem.mean_decay
     left = (nu / math.sqrt(k)) ** power + q * (row["bound"] * nu) ** power
     if row["bound"] in (0.0, 1.0 / math.sqrt(q + 1.0)):
