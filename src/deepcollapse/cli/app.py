@@ -33,6 +33,7 @@ _COMMANDS = {
     "theory": "Every theorem for one model: losses, structures, thresholds, certificates.",
     "spectrum": "The whole Hessian spectrum at a structure, with multiplicities.",
     "landscape": "Search for the true minimisers over logits.",
+    "certify": "A proven lower bound of the global minimum, for few classes.",
     "atlas": "Best known structures for K = 2..16 and L = 1..8: show, check or rebuild the table.",
     "simulate": "Train an ensemble of models to convergence and classify where each ends.",
     "measure": "Collapse metrics of features in files: NC1 to NC4, spectra, nearest structure.",
