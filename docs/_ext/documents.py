@@ -30,6 +30,7 @@ COMMANDS = {
     "theory": ("theory", *_MODEL, "--rigorous"),
     "spectrum": ("spectrum", *_MODEL, "--at", "dnc"),
     "landscape": ("landscape", *_TOY, "--restarts", "1"),
+    "certify": ("certify", *_TOY, "--gap", "30%"),
     "atlas": ("atlas",),
     "simulate": (
         *("simulate", *_TOY, "--seeds", "2", "--lr", "1", "--stability", "--watch", "1"),

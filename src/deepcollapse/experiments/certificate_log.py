@@ -83,8 +83,10 @@ def _head(problem: Problem) -> dict[str, object]:
 
 def _read(line: bytes) -> Leaf | None:
     """The leaf of a line; None if it was cut short or damaged."""
+    if not line.endswith(b"\n"):
+        return None
     try:
-        found = json.loads(line) if line.endswith(b"\n") else None
+        found = json.loads(line)
         path, wrong = found["path"], found["wrong"]
         if "".join(steps := _STEP.findall(path)) != path:
             return None
