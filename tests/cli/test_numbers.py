@@ -19,6 +19,7 @@ OTHERS = {
     ("measure", "none.npz"): ("classes", "rtol"),
     ("sweep", "none.toml", "--store", "store"): ("lease", "workers", "threads", "hours", "memory"),
     ("demo", "--out", "demo"): ("seeds",),
+    ("certify", "--classes", "3", "--layers", "2"): ("gap", "minutes", "workers"),
     ("atlas", "--build", "atlas.jsonl"): ("restarts",),
 }
 CALLS = [((command,), option) for command, options in OPTIONS.items() for option in options]

@@ -28,6 +28,7 @@ COMMANDS = {
     "theory as JSON": ("theory", *SIZES, "--json"),
     "spectrum": ("spectrum", *SIZES, "--at", "dnc"),
     "landscape": ("landscape", *SIZES, "--restarts", "1"),
+    "certify": ("certify", "--classes", "2", "--layers", "2", "--gap", "30%"),
     "atlas": ("atlas",),
     "simulate": ("simulate", *SIZES, "--seeds", "2", "--steps-max", "5", "--engine", "torch"),
     "measure": ("measure", "λ.npz"),
