@@ -22,6 +22,6 @@ def test_the_squared_error_has_no_closed_form_but_a_spectrum():
 
 def test_trial_points_are_refused():
     problem = Problem(classes=5, layers=2)
-    message = "structure: expected a critical point, but found the trial point 'paired-trial'; choose another"
+    message = "structure: expected a critical point, but found the trial point 'paired-trial'; take the minimum"
     with pytest.raises(InvalidInputError, match=message):
         structure_spectrum(structure("paired-trial", problem), problem)

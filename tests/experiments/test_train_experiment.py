@@ -249,7 +249,7 @@ def test_a_run_that_stalled_is_no_result():
 def test_classes_of_different_size_have_no_bound():
     found = short("data.imbalance=4", "descent.steps_max=60", "analysis.polish=false")
     document = found.as_json()
-    assert (document["bound"], document["below_bound"]) == ("simplex, no bound", None)
+    assert (document["bound"], document["below_bound"]) == ("one-layer frame, no bound", None)
     assert document["undefined"].startswith("samples: expected classes of one size")
     assert document["dnc_bound"] > 0
 

@@ -348,8 +348,8 @@ def test_class_imbalance_is_said():
     simplex = 6 * (np.eye(3) - 1 / 3)
     labels = np.array([0, 1, 1, 2, 2, 2])
     found = measure_head(simplex[labels], labels, [simplex], decay=(1e-4, 1e-4))
-    assert found.structure == "simplex"
-    assert "the simplex at its best scale, which under class imbalance is no bound: " in found.sentence
+    assert found.structure == "seli"
+    assert "the one-layer frame at its best scale, which under class imbalance is no bound: " in found.sentence
     assert "the bound " in measure_head(simplex, np.arange(3), [simplex], decay=(1e-4, 1e-4)).sentence
 
 

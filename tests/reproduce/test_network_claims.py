@@ -103,7 +103,7 @@ def test_what_contradicts_the_claim_refutes_it(changes, reason):
     ("changes", "reason"),
     [
         ({"below_bound": False} | CUT_OFF, f"{UNDECIDED}, cut off above the bound"),
-        ({"bound": "simplex, no bound"}, f"{UNDECIDED}, no bound"),
+        ({"bound": "one-layer frame, no bound"}, f"{UNDECIDED}, no bound"),
         ({"train_error": 0.3}, f"{UNLEARNED} 0.30"),
         ({"train_error": None}, f"{UNLEARNED} not defined"),
     ],
@@ -145,7 +145,7 @@ def test_a_network_without_a_rank_is_undecided():
 
 def test_only_an_exact_bound_is_told_as_one():
     row = network(bound="balanced estimate", loss=1.3, feature_model_objective=0.21)
-    for bound in ("balanced estimate", "simplex, no bound"):
+    for bound in ("balanced estimate", "one-layer frame, no bound"):
         assert told(row | {"bound": bound}).startswith(
             "ResNet-20 on MNIST: feature model at 0.2100 against an estimated DNC loss 0.2422, no bound, 4 singular"
         )

@@ -1,11 +1,17 @@
+import importlib
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.theory.imbalance import imbalance, least_penalties, penalty_depth, step_samples
-from deepcollapse.ufm import Problem
+from deepcollapse.ufm import Problem, one_layer_minimum, structure
 from deepcollapse.ufm.structures import circle, paired_trial, simplex
 from theory.oracle import dense_loss, least_along
+
+MODULE = importlib.import_module("deepcollapse.theory.imbalance")  # the package has a function of this name
 
 
 @pytest.mark.parametrize(
@@ -17,12 +23,46 @@ def test_losses_against_dense_minimisation(classes, layers, ratio, share, decay)
     problem = Problem(classes=classes, layers=layers, samples=samples, decay=decay)
     certificate = imbalance(problem)
     assert certificate.applies
-    dnc = least_along(simplex(problem).matrix((1.0,)), problem)
+    frame = least_along(one_layer_minimum(problem).logits, problem)
     rivals = [least_along(make(problem).matrix((1.0,)), problem) for make in (paired_trial, circle)]
-    assert certificate.numbers["collapse_loss"] == pytest.approx(dnc, rel=1e-8)
+    assert certificate.numbers["collapse_loss"] == pytest.approx(frame, rel=1e-8)
     assert certificate.numbers["competitor_loss"] <= min(rivals) + 1e-10
-    assert certificate.holds is (True if certificate.numbers["competitor_loss"] < dnc else None)
+    lower = certificate.numbers["competitor_loss"] < frame
+    assert certificate.holds is (False if layers == 1 else True if lower else None)
     assert certificate.check().agrees
+
+
+@pytest.mark.parametrize(
+    ("samples", "exponent", "frame", "rank", "competitor"),
+    [
+        ((10, 10, 2, 2), -10, 0.0303900, 3, 0.0302957),
+        ((10, 10, 2, 2), -8, 0.1059870, 3, 0.1046545),
+        ((100,) * 5 + (1,) * 5, -8, 0.4418068, 5, 0.4598336),
+        ((10,) * 5 + (2,) * 5, -10, 0.0898068, 9, 0.0808323),
+    ],
+)
+def test_values_found_independently(samples, exponent, frame, rank, competitor):
+    """The paper's object, not alpha S; the competitor costs at most what the best pattern or search known does."""
+    found = imbalance(Problem(classes=len(samples), layers=2, samples=samples, decay=2.0**exponent))
+    assert found.numbers["collapse_loss"] == pytest.approx(frame, abs=1e-7)
+    assert found.numbers["collapse_rank"] == rank
+    assert found.numbers["competitor_loss"] <= competitor + 1e-7
+    assert found.numbers["one_layer_gap"] < 1e-12
+    assert (found.holds, found.check().agrees) == (True, True)
+
+
+def test_the_check_can_fail(monkeypatch):
+    """A frame that is not the minimiser's, a verdict or loss against the numbers, and a wrong depth are all noticed."""
+    problem = Problem(classes=4, layers=2, samples=(10, 10, 2, 2))
+    found = imbalance(problem)
+    assert found.check().agrees is True
+    assert replace(found, holds=None).check().agrees is False
+    changes = {"collapse_loss": structure("seli", problem).loss, "competitor_loss": 0.0306, "small_decay_depth": 2}
+    for name, value in (*changes.items(), ("small_decay_depth", 4)):
+        assert replace(found, numbers={**found.numbers, name: value}).check().agrees is False
+    wrong = SimpleNamespace(logits=structure("seli", problem).logits)
+    monkeypatch.setattr(MODULE, "one_layer_minimum", lambda _: wrong)
+    assert found.check().agrees is False
 
 
 @pytest.mark.parametrize("classes", [4, 5, 6, 9])
@@ -36,17 +76,17 @@ def test_from_some_depth_on_collapse_loses_at_small_decay(classes, ratio, share)
     for layers in (depth, depth + 3):
         problem = Problem(classes=classes, layers=layers, samples=samples, decay=2.0**-40)
         penalties = least_penalties(problem)
-        assert min(penalties, key=penalties.__getitem__) != "simplex"
+        assert min(penalties, key=penalties.__getitem__) != "seli"
         assert imbalance(problem).holds is True
     shallow = least_penalties(Problem(classes=classes, layers=depth - 1, samples=samples))
-    assert min(shallow, key=shallow.__getitem__) == "simplex"
+    assert min(shallow, key=shallow.__getitem__) == "seli"
 
 
 def test_penalties_from_the_definition():
     problem = Problem(classes=4, layers=3, samples=(9, 9, 1, 1))
     matrix = (np.eye(4) - 0.25) @ np.diag([3.0, 3.0, 1.0, 1.0])
     values = np.linalg.svd(matrix, compute_uv=False)
-    assert least_penalties(problem)["simplex"] == pytest.approx((values[:3] ** 0.5).sum())
+    assert least_penalties(problem)["seli"] == pytest.approx((values[:3] ** 0.5).sum())
     assert least_penalties(problem)["paired"] == pytest.approx(np.sqrt(2 * 3) + np.sqrt(2 * 1))
 
 

@@ -20,7 +20,8 @@ def spectrum(*, model: Model, at: str | None = None, logits: Path | None = None,
 
     Args:
         model: the deep unconstrained feature model.
-        at: dnc, simplex, orthogonal-frame, paired, partition-2-2-6 (group sizes), T5 (points), circle or zero.
+        at: dnc, simplex, orthogonal-frame, one-layer-frame, seli, paired, partition-2-2-6 (group sizes), T5 (points),
+            circle or zero.
         logits: instead of a name, a file with K x K class logits: .npy, or what `landscape --json` wrote.
         json: write one JSON document to standard output.
     """

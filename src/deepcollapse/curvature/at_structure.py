@@ -27,7 +27,8 @@ def structure_spectrum(structure: Structure, problem: Problem) -> Spectrum:
     """
     if not structure.critical:
         raise InvalidInputError(
-            f"structure: expected a critical point, but found the trial point {structure.name!r}; choose another"
+            f"structure: expected a critical point, but found the trial point {structure.name!r}; take the "
+            "minimum that `landscape` finds, with `--logits`"
         )
     closed_form = problem.loss == "ce" and problem.balanced and len(set(problem.factor_decays)) == 1
     if structure.name == "simplex" and closed_form and problem.activation == "linear":

@@ -12,7 +12,7 @@ from deepcollapse.ufm import Factors, Problem, collapse
 
 __all__ = ["Bound", "HeadComparison", "compared", "expect_bound"]
 
-Bound = Literal["exact", "balanced estimate", "simplex, no bound"]
+Bound = Literal["exact", "balanced estimate", "one-layer frame, no bound"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class HeadComparison:
         verdict: against collapse and the named structures; None without a problem.
         bound: "exact" under the feature model's decay. Under standard decay "balanced estimate": the bound of the one
             feature model whose first layer would be balanced with the features (``StandardDecay.balanced_problem``).
-            Under the feature model's decay and classes of different size "simplex, no bound".
+            Under the feature model's decay and classes of different size "one-layer frame, no bound".
         undefined: why there is no bound; None where there is one.
     """
 
@@ -76,7 +76,7 @@ def compared(
             factors=factors, problem=None, verdict=None, bound="balanced estimate", undefined=str(error)
         )
     verdict = head_verdict(factors, problem)
-    exact: Bound = "exact" if problem.balanced else "simplex, no bound"
+    exact: Bound = "exact" if problem.balanced else "one-layer frame, no bound"
     return HeadComparison(
         factors=factors,
         problem=problem,

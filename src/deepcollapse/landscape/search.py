@@ -55,8 +55,8 @@ class Landscape:
         found: the minima, at least one; saddles only where a restriction of the ranks leaves no minimum.
         restarts: random starts in all.
         unresolved: starts that ended where no stationary point could be solved for, all above the lowest minimum.
-        collapse_loss: loss of deep neural collapse; None where it does not exist or does not fit the width, and under
-            unequal samples.
+        collapse_loss: loss of deep neural collapse; None where it does not exist or does not fit the width. Under
+            unequal samples it is that of the one-layer frame, in general no critical point beyond one layer.
     """
 
     problem: Problem
@@ -274,9 +274,9 @@ def _counted(found: Found, problem: Problem) -> Found:
 
 
 def _collapse_loss(problem: Problem) -> float | None:
-    """None where collapse does not exist, does not fit the width, or is no critical point (unequal samples)."""
+    """None where collapse does not exist or does not fit the width."""
     try:
         known = collapse(problem)
     except UndefinedError:
         return None
-    return known.loss if known.rank <= problem.d and problem.balanced else None
+    return known.loss if known.rank <= problem.d else None

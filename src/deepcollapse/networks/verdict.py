@@ -36,8 +36,8 @@ Entries = Shaped[np.ndarray, "..."] | Shaped[torch.Tensor, "..."]
 
 _ROUNDING = 1e-12  # relative, of losses
 _UNBALANCED = (
-    "samples: expected classes of one size, for which collapse has a closed form, but found others; the loss given is "
-    "that of the simplex at its best scale, something to compare with, but no bound"
+    "samples: expected classes of one size, for which the loss of collapse is a bound, but found others; the loss "
+    "given is that of the one-layer frame at its best scale, something to compare with, but no bound"
 )
 _COLLAPSE = {"ce": "simplex", "mse": "orthogonal-frame"}
 
@@ -64,7 +64,8 @@ class HeadVerdict:
     - "zero": the structure is "zero";
     - "intermediate": ``weight_imbalance`` is above a tenth, so the weights are at no critical point at these decays,
       whatever the logits look like;
-    - "low rank": the scale-free rank is below that of collapse (K - 1, under the squared error K);
+    - "low rank": the scale-free rank is below that of collapse (K - 1, under the squared error K; where classes differ
+      in size, that of the one-layer frame);
     - "dnc": the structure is that of collapse, and ``within_class`` is at most a quarter;
     - "intermediate": everything else.
 
@@ -73,8 +74,8 @@ class HeadVerdict:
         sentence: kind, rank, bound and structure in words.
         objective: F at the factors.
         dnc_bound: least loss of deep neural collapse in the linear model; it bounds that of ReLU heads from below too.
-            Where classes differ in size collapse has no closed form, and this is the loss of the simplex at its best
-            scale: something to compare with, not a bound (``undefined`` says so). None where the head is too narrow to
+            Where classes differ in size this is the loss of the one-layer frame at its best scale: something to compare
+            with, not a bound (``undefined`` says so). None where the head is too narrow to
             collapse (``too_narrow``): collapse is then out of its reach at any loss, and being below that of wider
             heads would say what its width can do, not what training prefers.
         below_bound: whether the objective is below it: then the network is better than any collapsed one. Above it
@@ -199,7 +200,8 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     loss = finite_loss(factors, problem)
     reading = read_factors(factors, problem)
     narrow = too_narrow(problem, widths=tuple(weight.shape[1] for weight in given[1:]))
-    bound = None if narrow else collapse(linear).loss
+    collapsed = None if narrow else collapse(linear)
+    bound, full = (None, collapse_rank(problem)) if collapsed is None else (collapsed.loss, collapsed.rank)
     undefined = narrow or (None if problem.balanced else _UNBALANCED)
     narrowest = min(len(given[0]), *(weight.shape[1] for weight in given[1:]))
     known = tuple(candidate for candidate in structures(linear) if candidate.rank <= narrowest)
@@ -211,13 +213,13 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     if structure == "zero":
         kind = "zero"
     elif weight_imbalance <= BALANCE_TOLERANCE:
-        if ranks.scale_free < collapse_rank(problem):
+        if ranks.scale_free < full:
             kind = "low rank"
-        elif bound is not None and structure == _COLLAPSE[problem.loss] and reading.within_class <= SPREAD_TOLERANCE:
+        elif bound is not None and structure == _collapse_name(problem) and reading.within_class <= SPREAD_TOLERANCE:
             kind = "dnc"
     return HeadVerdict(
         kind=kind,
-        sentence=f"{_what(kind, ranks.scale_free, problem)} {_against(loss, bound, problem)} {_shape(structure)}",
+        sentence=f"{_what(kind, ranks.scale_free, full)} {_against(loss, bound, problem)} {_shape(structure)}",
         objective=loss,
         dnc_bound=bound,
         below_bound=None if bound is None or undefined else loss < bound * (1.0 - _ROUNDING),
@@ -233,6 +235,10 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
         imbalance=reading.imbalance,
         weight_imbalance=weight_imbalance,
     )
+
+
+def _collapse_name(problem: Problem) -> str:
+    return _COLLAPSE[problem.loss] if problem.balanced else "one-layer-frame"
 
 
 def finite_loss(factors: Factors, problem: Problem) -> float:
@@ -259,8 +265,8 @@ def _weight_imbalance(weights: Factors, problem: Problem) -> float:
     return residual / size if size > 0 else 0.0
 
 
-def _what(kind: HeadKind, rank: int, problem: Problem) -> str:
-    has = f"where collapse has {collapse_rank(problem)}"
+def _what(kind: HeadKind, rank: int, full: int) -> str:
+    has = f"where collapse has {full}"
     counted = f"{rank} singular value{'s' * (rank != 1)} of the class-mean logits, {has}"
     return {
         "zero": "The logits are zero, or next to it.",
@@ -277,7 +283,9 @@ def _against(loss: float, bound: float | None, problem: Problem) -> str:
     side = f"is {abs(share):.2%} {'above' if share > 0 else 'below'}" if share < 1 else f"is {share + 1:.3g} times"
     side = "equals" if abs(share) <= _ROUNDING else side
     what = (
-        "the bound" if problem.balanced else "the simplex at its best scale, which under class imbalance is no bound:"
+        "the bound"
+        if problem.balanced
+        else "the one-layer frame at its best scale, which under class imbalance is no bound:"
     )
     return f"Its objective {loss:.6g} {side} {what} {bound:.6g}."
 

@@ -69,11 +69,12 @@ class Verdict:
 def nameable(problem: Problem) -> tuple[tuple[str, Structure], ...]:
     """The critical points an endpoint can be named after: collapse as "dnc", pairs (T4 is the same), then the others.
 
-    Under class imbalance the closed forms are trial points and no run ends there: only "zero" and ranks are reported.
+    Under class imbalance the closed forms are trial points and no run ends there: only "zero", collapse and ranks are
+    reported. Collapse is then every multiple of the one-layer frame, a critical point for one layer only.
     A ReLU network's critical points are others than the linear model's, with scales of their own, so only patterns with
     one scale can be recognised.
     """
-    listed = [s for s in structures(problem) if s.critical]
+    listed = [s for s in structures(problem) if s.critical or s.name == "one-layer-frame"]
     if problem.activation == "relu":
         listed = [s for s in listed if len(s.scales) <= 1]
     collapsed = _collapse(problem)
@@ -116,7 +117,7 @@ def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, S
             reading.logits,
             candidates if found is None else [found],
             loss=loss,
-            free_scale=problem.activation == "relu",
+            free_scale=_free_scale(problem),
         ),
         reading=reading,
     )
@@ -127,8 +128,9 @@ def dnc_distance(logits: Float[np.ndarray, "K K"], problem: Problem) -> float | 
 
     C is ``ufm.collapse`` at the problem's samples and decay: the simplex ("ce") or the orthogonal frame ("mse") at its
     best scale. Both are the same in every class order, so no permutation has to be sought. 0 at collapse, 1 at Z = 0.
-    Every class counts once, whatever its number of samples; with unequal samples C is no critical point, and a run
-    comes to rest at a distance from it. A ReLU network has a scale of its own: Zbar is brought to the norm of C first.
+    With unequal samples C is the one-layer frame, which no permutation of classes of one size changes.
+    A ReLU network has a scale of its own, and beyond one layer so has an end near the frame, which is no critical point
+    there: Zbar is brought to the norm of C first.
 
     Returns:
         None where collapse does not exist at this decay or has a rank above the width.
@@ -142,8 +144,13 @@ def dnc_distance(logits: Float[np.ndarray, "K K"], problem: Problem) -> float | 
         return None
     target, size = collapsed.logits, np.linalg.norm(logits)
     unit = np.linalg.norm(target)
-    scale = unit / size if problem.activation == "relu" and size > 0 else 1.0
+    scale = unit / size if _free_scale(problem) and size > 0 else 1.0
     return float(np.linalg.norm(scale * logits - target) / unit)
+
+
+def _free_scale(problem: Problem) -> bool:
+    """Whether patterns are compared at equal norm, because ends have scales that no structure has."""
+    return problem.activation == "relu" or not (problem.balanced or problem.layers == 1)
 
 
 def _rank(reading: Reading, problem: Problem) -> int:
@@ -156,11 +163,11 @@ def _agrees(structure: Structure, reading: Reading, *, loss: float, problem: Pro
     """Whether a structure of the same rank is what was read, cheapest comparison first."""
     if structure.rank == 0:
         return True
-    linear = problem.activation == "linear"
-    if reading.within_class > LOGITS_RTOL or (linear and abs(loss - structure.loss) > LOSS_RTOL * structure.loss):
+    fixed = not _free_scale(problem)
+    if reading.within_class > LOGITS_RTOL or (fixed and abs(loss - structure.loss) > LOSS_RTOL * structure.loss):
         return False
     target, values = structure.singular_values, reading.singular_values[: structure.rank]
-    scale = 1.0 if linear else float(np.linalg.norm(target) / np.linalg.norm(values))
+    scale = 1.0 if fixed else float(np.linalg.norm(target) / np.linalg.norm(values))
     if np.abs(scale * values - target).max() > LOGITS_RTOL * target[0]:
         return False
     return aligned(scale * reading.logits, structure.logits, rtol=LOGITS_RTOL) is not None

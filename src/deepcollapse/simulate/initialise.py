@@ -40,7 +40,8 @@ class Initialisation:
       and keep aligned up to O(lr) (for equal decays); U and V have yet to turn towards the data. Below width K only
       the r largest singular values of G are kept. Under ReLU the factors have this law, the logits do not.
     - "near-dnc", "near-paired", "near-partition-2-8", "near-T5", ...: the balanced factors of that critical point (a
-      name as in ``Verdict.structure``) in Haar-random frames plus independent Gaussian entries of standard deviation
+      name as in ``Verdict.structure``; "near-dnc" under class imbalance starts near the one-layer frame at its best
+      scale, critical for L = 1 only) in Haar-random frames plus independent Gaussian entries of standard deviation
       distance ||A|| / sqrt(entries of A) in each factor A, so that the expected squared length of the perturbation is
       distance^2 ||A||^2. Linear models only: ReLU cuts the negative half of a balanced factor's features, so these
       factors are no critical points of a ReLU model, nor near any that is known.
@@ -189,8 +190,9 @@ def _centre(kind: str, problem: Problem) -> Float[np.ndarray, "K K"]:
         found = structure(kind.removeprefix(_NEAR), problem)
     except (InvalidInputError, UndefinedError) as error:
         raise type(error)(_unavailable(kind, problem, reason=str(error))) from None
-    if not found.critical or not 0 < found.rank <= problem.d:
-        reason = f"rank {found.rank} at width {problem.d}" if found.critical else "no critical point of this problem"
+    usable = found.critical or found.name == "one-layer-frame"
+    if not usable or not 0 < found.rank <= problem.d:
+        reason = f"rank {found.rank} at width {problem.d}" if usable else "no critical point of this problem"
         raise InvalidInputError(_unavailable(kind, problem, reason=reason))
     return found.logits
 

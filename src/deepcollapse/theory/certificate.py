@@ -77,21 +77,24 @@ class Certificate:
         }
 
 
-def standing_hypotheses(problem: Problem, *, activation: str = "linear") -> dict[str, bool]:
-    """The hypotheses all theorems share: the model with one decay, equally many samples per class, width at least K."""
+def standing_hypotheses(problem: Problem, *, activation: str = "linear", any_sizes: bool = False) -> dict[str, bool]:
+    """The hypotheses all theorems share: the model with one decay, equally many samples per class, width at least K.
+
+    With ``any_sizes`` the numbers of samples are free, as in the paper's appendix A.
+    """
     return {
         "cross-entropy": problem.loss == "ce",
         f"{activation} activation": problem.activation == activation,
-        "equally many samples per class": problem.balanced,
+        **({} if any_sizes else {"equally many samples per class": problem.balanced}),
         "width >= classes": problem.d >= problem.classes,
         "one decay for all factors": len(set(problem.factor_decays)) == 1,
     }
 
 
-def outside_model(problem: Problem, *, activation: str = "linear") -> bool:
+def outside_model(problem: Problem, *, activation: str = "linear", any_sizes: bool = False) -> bool:
     """Whether the theorems do not speak of this problem at all; width and decays are a matter of degree."""
     at_least = problem.replace(width=problem.classes, decay=problem.mean_decay)
-    model = standing_hypotheses(at_least, activation=activation)
+    model = standing_hypotheses(at_least, activation=activation, any_sizes=any_sizes)
     return not all(model.values())
 
 

@@ -31,9 +31,11 @@ THEOREMS = (t1, t2, t3, t4, t5, t6, t7)
 class Collapse:
     """Deep neural collapse of a problem; for ReLU the linear one, a lower bound of its own.
 
+    Under class imbalance it is the one-layer frame at its best scale, for L >= 2 in general no critical point.
+
     Attributes:
         point: at the minimum along its ray; None where it does not exist or does not fit the width.
-        rank: K - 1, for the squared error K.
+        rank: K - 1, for the squared error K; under class imbalance it falls as the decay rises.
         decay_max: largest (mean) decay at which it exists along its ray; None under class imbalance.
         stability: where it has no negative curvature; None where no closed form is known.
     """
@@ -160,7 +162,7 @@ def _dnc(problem: Problem) -> Collapse:
         point = collapse(linear)
     except UndefinedError:
         point = None
-    rank = pattern.blocks[0].rank
+    rank = pattern.blocks[0].rank if point is None or problem.balanced else point.rank
     stable = not outside_model(linear)
     return Collapse(
         point=None if rank > problem.d else point,
@@ -227,5 +229,8 @@ def _model_notes(problem: Problem) -> tuple[str, ...]:
     if problem.loss == "mse":
         notes.append("squared error: DNC is the orthogonal frame, and the theorems do not apply")
     if not problem.balanced:
-        notes.append("class imbalance: structures are trial points, and T1 to T7 do not apply (see imbalance)")
+        notes.append(
+            "class imbalance: DNC is the one-layer frame at its best scale, and of T1 to T7 only T2 and T3 apply; "
+            "see imbalance"
+        )
     return tuple(notes)

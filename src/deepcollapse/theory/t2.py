@@ -34,21 +34,21 @@ def t2(problem: Problem, *, layers_max: int = _LAYERS_MAX) -> Certificate:
 
     As L grows, s^(2/M) tends to 1 and the penalty to (M decay / 2) rank, whose difference between two ranks outgrows
     every difference of data losses. ``crossing_depth`` gives the depth for each pair of simplex, pairs, T_m and circle
-    that fit the width.
+    that fit the width; where classes differ in size, the one-layer frame (collapse) and alpha S (seli) are among them.
 
     Args:
         problem: its layers are not used.
         layers_max: the deepest network looked at; a crossing beyond leaves the verdict open (None).
 
-    Source: arXiv 2410.23169 (T2); the depths are derived.
+    Source: arXiv 2410.23169 (T2; A1 for any samples per class); the depths are derived.
 
     >>> t2(Problem(classes=10, layers=2), layers_max=16).numbers["crossing_depth"]["paired below simplex"]
     2
     """
-    hypotheses = standing_hypotheses(problem) | {
+    hypotheses = standing_hypotheses(problem, any_sizes=True) | {
         "K >= 4, so that two named structures differ in rank": problem.classes >= 4
     }
-    if outside_model(problem) or problem.classes < 4:
+    if outside_model(problem, any_sizes=True) or problem.classes < 4:
         return nothing_claimed("T2", STATEMENT, hypotheses)
     one_decay = problem.replace(decay=problem.mean_decay)
     depths = {
@@ -128,7 +128,11 @@ def _at(pattern: Pattern, problem: Problem) -> Structure | None:
 
 def _pairs_by_rank(problem: Problem) -> list[tuple[str, str]]:
     """All (lower, higher) pairs of the structures whose rank is known beforehand and at most the width."""
-    ranks = {name: rank for name, rank in principal_ranks(problem.classes).items() if rank <= problem.d}
+    listed = principal_ranks(problem.classes)
+    if not problem.balanced:
+        frame = existing("one-layer-frame", problem.replace(layers=1))
+        listed = ({} if frame is None else {frame.name: frame.rank}) | {"seli": listed.pop("simplex")} | listed
+    ranks = {name: rank for name, rank in listed.items() if rank <= problem.d}
     return [(low, high) for high in ranks for low in ranks if ranks[low] < ranks[high]]
 
 

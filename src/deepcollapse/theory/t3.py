@@ -68,14 +68,14 @@ def t3(problem: Problem, *, depths: tuple[int, ...] = DEPTHS) -> Certificate:
         problem: its layers are not used, its (mean) decay is decay_1.
         depths: numbers of layers, increasing.
 
-    Source: arXiv 2410.23169 (T3); the bound is derived.
+    Source: arXiv 2410.23169 (T3; A2 for any samples per class); the bound is derived.
 
     >>> certificate = t3(Problem(classes=5, layers=2))
     >>> certificate.holds, certificate.numbers["depths"][-1]["rank"]
     (True, 2)
     """
-    hypotheses = standing_hypotheses(problem) | {"decay o(1/L)": True}
-    if outside_model(problem):
+    hypotheses = standing_hypotheses(problem, any_sizes=True) | {"decay o(1/L)": True}
+    if outside_model(problem, any_sizes=True):
         return nothing_claimed("T3", STATEMENT, hypotheses)
     points = minimisers_by_depth(problem, depths=depths)
     least = least_rank(problem.classes)
@@ -140,18 +140,19 @@ def minimisers_by_depth(
 def singular_value_bound(loss: float, problem: Problem) -> float:
     """Upper bound of the (q + 1)-th singular value of Z / ||Z||_F over all Z with F(Z) <= loss, q = q_K. Derived.
 
-    (1) Such Z has a data term of at most the loss; among matrices of one norm the simplex has the least data term (g is
-    convex and invariant under permutations of the classes), so ||Z||_F >= sqrt(n (K-1)) alpha with
-    log(1 + (K-1) e^-alpha) = loss. (2) Then s_1 >= ||Z||_F / sqrt(K), and the penalty leaves q equal values t =
-    s_2 = ... = s_{q+1} at most: s_1^(2/M) + q t^(2/M) <= 2 loss / (M decay). At the least loss it decreases
-    exponentially with M if M decay falls to 0. Never above 1 / sqrt(q + 1), which is true of every matrix.
+    (1) Such Z has a data term of at most the loss; a column of norm t costs at least
+    log(1 + (K-1) e^(-t sqrt(K/(K-1)))), which is convex and falls with t, so by Jensen
+    ||Z||_F >= sqrt(N (K-1) / K) alpha with log(1 + (K-1) e^-alpha) = loss, N the number of samples. (2) Then
+    s_1 >= ||Z||_F / sqrt(K), and the penalty leaves q equal values t = s_2 = ... = s_{q+1} at most:
+    s_1^(2/M) + q t^(2/M) <= 2 loss / (M decay). At the least loss it decreases exponentially with M if M decay falls
+    to 0. Never above 1 / sqrt(q + 1), which is true of every matrix.
     """
     k, q = problem.classes, least_rank(problem.classes)
     excess = (k - 1) / math.expm1(loss)
     trivial = 1.0 / math.sqrt(q + 1.0)
     if excess <= 1.0:
         return trivial
-    norm = math.sqrt(problem.class_samples[0] * (k - 1)) * math.log(excess)
+    norm = math.sqrt(problem.total_samples * (k - 1) / k) * math.log(excess)
     budget = 2.0 * loss / (problem.factors * problem.mean_decay)
     left = budget - (norm / math.sqrt(k)) ** problem.penalty_power
     return min(trivial, (max(left, 0.0) / q) ** (problem.factors / 2.0) / norm)
@@ -213,7 +214,7 @@ def _solves(row: Mapping[str, Any], problem: Problem) -> bool:
     if row["loss"] >= math.log(k) * (1.0 - 1e-12):
         return close(row["bound"], 1.0 / math.sqrt(q + 1.0))
     alpha = root_scalar(lambda a: math.log1p((k - 1) * math.exp(-a)) - row["loss"], bracket=(0.0, 800.0)).root
-    nu, budget = math.sqrt(problem.class_samples[0] * (k - 1)) * alpha, power * row["loss"] / problem.mean_decay
+    nu, budget = math.sqrt(problem.total_samples * (k - 1) / k) * alpha, power * row["loss"] / problem.mean_decay
     left = (nu / math.sqrt(k)) ** power + q * (row["bound"] * nu) ** power
     if row["bound"] in (0.0, 1.0 / math.sqrt(q + 1.0)):
         return left >= budget * (1.0 - 1e-9) if row["bound"] == 0.0 else left <= budget * (1.0 + 1e-9)

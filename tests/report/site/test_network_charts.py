@@ -16,7 +16,7 @@ RESULTS = {
     "loss": [0.3, 0.9, 0.2, 0.5],
     "feature_model_objective": [0.3, 0.2, 0.2, 0.5],
     "dnc_loss": [0.4, 0.25, 0.25, 0.4],
-    "bound": ["exact", "balanced estimate", "simplex, no bound", "exact"],
+    "bound": ["exact", "balanced estimate", "one-layer frame, no bound", "exact"],
     "below_bound": [True, True, None, False],
 }
 
@@ -38,7 +38,7 @@ def test_only_bounds_are_held_against_the_whole_objective():
     assert [text.partition("<br>")[0] for text in chart["text"]] == [
         "objective 0.3, bound 0.4",
         "objective 0.2, balanced estimate 0.25",
-        "objective 0.2, simplex, no bound 0.25",
+        "objective 0.2, one-layer frame, no bound 0.25",
         "objective 0.5, bound 0.4",
     ]
 
