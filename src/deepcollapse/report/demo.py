@@ -100,7 +100,7 @@ def _pictured(structures: Sequence[Structure]) -> list[Structure]:
         raise InvalidInputError(
             "structures: expected at least one besides zero, but found none; lower the weight decay"
         )
-    collapsed = [one for one in ranked if one.name in ("simplex", "orthogonal-frame")]
+    collapsed = [one for one in ranked if one.name in ("simplex", "orthogonal-frame", "one-layer-frame")]
     return (collapsed + [one for one in ranked if one not in collapsed])[:_PICTURED]
 
 
