@@ -108,11 +108,11 @@ def test_collapse_under_the_squared_error_is_the_orthogonal_frame():
     assert classify(balanced_factors(centred.logits, problem), problem).structure == "simplex"
 
 
-def test_under_imbalance_only_zero_has_a_name():
+def test_under_imbalance_only_collapse_and_zero_have_names():
     problem = Problem(classes=4, layers=2, samples=(1, 2, 3, 4))
-    assert [name for name, _ in nameable(problem)] == ["zero"]
-    trial = collapse(problem)
-    assert classify(balanced_factors(trial.logits, problem), problem).structure == "rank-3"
+    assert [name for name, _ in nameable(problem)] == ["dnc", "zero"]
+    assert classify(balanced_factors(collapse(problem).logits, problem), problem).structure == "dnc"
+    assert classify(balanced_factors(structure("seli", problem).logits, problem), problem).structure == "rank-3"
 
 
 @pytest.mark.parametrize("name", ["dnc", "paired", "circle"])
@@ -170,13 +170,14 @@ def test_distance_from_collapse_has_no_value_where_there_is_none():
     assert dnc_distance(np.eye(5), Problem(classes=5, layers=2, width=4)) > 0
 
 
-def test_under_imbalance_the_distance_is_from_the_best_simplex():
+def test_under_imbalance_the_distance_is_from_the_one_layer_frame_at_equal_norm():
     problem = Problem(classes=4, layers=2, samples=(1, 2, 3, 4))
-    simplex = collapse(problem).logits
-    verdict = classify(balanced_factors(simplex, problem), problem)
-    assert (verdict.structure, verdict.nearest.name) == ("rank-3", "zero")
+    frame, seli = collapse(problem).logits, structure("seli", problem).logits
+    verdict = classify(balanced_factors(2.0 * frame, problem), problem)
+    assert (verdict.structure, verdict.nearest.name) == ("dnc", "dnc")
     assert verdict.dnc_distance < 1e-12
-    assert verdict.nearest.distance_min == pytest.approx(np.linalg.norm(simplex) / 2)
+    away = np.linalg.norm(seli / np.linalg.norm(seli) - frame / np.linalg.norm(frame))
+    assert dnc_distance(3.0 * seli, problem) == pytest.approx(away)
 
 
 def test_a_run_without_a_name_is_near_one():

@@ -55,6 +55,7 @@ def test_reference_problem():
     assert isinstance(rows["paired"]["scale"], float)
     assert len(rows["partition-2-8"]["scale"]) == 2
     assert data["best"] == "paired"
+    assert data["dnc"]["loss"] < next(s["loss"] for s in data["structures"] if s["name"] == "seli")
     assert "certificate" not in data
     assert "baseline" not in data
     assert data["notes"] == []
@@ -139,6 +140,7 @@ def test_class_imbalance():
     data = overview(Problem(classes=4, layers=4, samples=(10, 10, 2, 2))).as_json()
     assert data["imbalance"]["holds"] is True
     assert data["best"] == "paired"
+    assert data["dnc"]["loss"] < next(s["loss"] for s in data["structures"] if s["name"] == "seli")
     assert data["dnc"]["decay_max"] is None
     assert "see imbalance" in data["notes"][0]
 
