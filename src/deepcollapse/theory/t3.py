@@ -199,7 +199,7 @@ def _recheck(problem: Problem, points: tuple[DepthPoint, ...], certificate: Cert
 
 def _row_agrees(row: Mapping[str, Any], logits: Float[np.ndarray, "K K"], problem: Problem) -> bool:
     """Depth, rank, singular values and bound of one row against the singular values of the logits."""
-    values = np.linalg.svd(logits, compute_uv=False)
+    values = np.linalg.svd(logits * np.sqrt(np.array(problem.class_samples, dtype=float)), compute_uv=False)
     rank = int((values > 1e-10 * max(values[0], 1e-300)).sum())
     values = values[:rank] / max(np.linalg.norm(values), 1e-300)
     shown, q = np.asarray(row["singular_values"]), least_rank(problem.classes)
