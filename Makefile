@@ -34,8 +34,8 @@ lint: .venv/.installed-dev ## ruff, pyright, import rules
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 
-bench: .venv/.installed-dev ## time the computations
-	$(BIN)/python -m benchmarks
+bench: .venv/.installed-dev ## time the computations; PEER=folder of the repository of neural_collapse compares it
+	$(BIN)/python -m benchmarks $(if $(PEER),--peer $(PEER))
 	$(BIN)/python -m benchmarks.store
 
 docs: .venv/.installed-docs ## build the documentation into build/docs

@@ -29,7 +29,7 @@ from benchmarks.targets import target_rows, unmet
 _BUDGETS = {"descent": 300.0, "theory": 60.0}  # seconds; from then on nothing is begun once a round is whole
 
 
-def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
+def result(tables: str, *, rounds: int, seconds: float, peer: Path | None = None) -> dict[str, object]:
     """The machine, how it was measured, and the rows of the tables.
 
     Keys: ``machine``, ``rounds``, ``seconds``; with the first table ``gemm`` (floating-point operations per second of
@@ -46,7 +46,7 @@ def result(tables: str, *, rounds: int, seconds: float) -> dict[str, object]:
         found["answer"] = answer(QUESTION, seeds=SEEDS, rounds=rounds, seconds=seconds)
     if tables in ("all", "measure"):
         cases = {size: labelled(*size) for size in CASES}
-        found["measure"] = measure_rows(cases, rounds=rounds, seconds=seconds)
+        found["measure"] = measure_rows(cases, rounds=rounds, seconds=seconds, peer=peer)
     if tables in ("all", "theory"):
         found["theory"] = list(
             theory_rows(speeds(theory_tasks(), rounds=rounds, seconds=seconds, budget=_BUDGETS["theory"]))
@@ -73,7 +73,8 @@ def text(found: dict) -> Iterable[str]:
     if "measure" in found:
         yield from ("", f"All metrics of features in memory; at most {MOST_RATIO} times the products is wanted")
         yield f"{'features':<28}{'contender':<17}{'seconds':<22}{'to products':>11}{'MiB more':>10}"
-        yield from map(_measure_line, found["measure"])
+        for row in found["measure"]:
+            yield from _measure_lines(row)
     if "theory" in found:
         yield from ("", f"{'computation':<42}milliseconds")
         yield from (f"{row['computation']:<42}{_spread(row['seconds'], 1e3, '.2f')}" for row in found["theory"])
@@ -103,11 +104,16 @@ def _answer_lines(row: dict) -> Iterable[str]:
     yield f"loop, float64: {_spread(row['loop_seconds'], 1 / 60, '.1f')} minutes, from its speed; {ratio}"
 
 
-def _measure_line(row: dict) -> str:
+def _measure_lines(row: dict) -> Iterable[str]:
     size = f"N={row['samples']} d={row['width']} K={row['classes']}"
+    if "note" in row:
+        yield f"{size:<28}{row['contender']:<17}{row['note']}"
+        return
     growth = f"{row['memory_growth'] / 2**20:.0f}" if "memory_growth" in row else ""
     ratio = f"{row['ratio_to_products']['median']:.2f}"
-    return f"{size:<28}{row['contender']:<17}{_spread(row['seconds'], 1.0, '.3f'):<22}{ratio:>11}{growth:>10}"
+    yield f"{size:<28}{row['contender']:<17}{_spread(row['seconds'], 1.0, '.3f'):<22}{ratio:>11}{growth:>10}"
+    for metric, value in row.get("values", {}).items():
+        yield f"    {metric:<24}{value['ours']:<14.8g}theirs {value['theirs']:.8g}"
 
 
 def _size(row: dict) -> str:
@@ -132,12 +138,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of everything at most (default 5)")
     parser.add_argument("--seconds", type=float, default=0.5, help="length of one measurement (default 0.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
+    parser.add_argument("--peer", type=Path, metavar="FOLDER", help="of the repository of neural_collapse, to compare")
     options = parser.parse_args(arguments)
+    if options.peer and not (options.peer / "neural_collapse" / "accumulate.py").is_file():
+        parser.error(f"--peer: expected a folder with neural_collapse/, but found {options.peer}; clone its repository")
     if options.rounds < 1:
         parser.error(f"--rounds: expected a whole number >= 1, but found {options.rounds}; 5 give quartiles")
     if not 0 < options.seconds < 60:
         parser.error(f"--seconds: expected a number between 0 and 60, but found {options.seconds:g}; 0.5 is usual")
-    found = result(options.tables, rounds=options.rounds, seconds=options.seconds)
+    found = result(options.tables, rounds=options.rounds, seconds=options.seconds, peer=options.peer)
     print(*text(found), sep="\n")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -187,7 +187,7 @@ def collapse_metrics(
         raise InvalidInputError(f"agreement: expected a share from 0 to 1, but found {agreement}; see nc4_agreement")
     between, means = between_class(moments, rtol=rtol, centre=centre), moments.centred_means(centre)
     weight, bias, logits = _classifier(moments, weight=weight, bias=bias, logits=logits)
-    ask, root, squares = _Asker(), float(np.sqrt(moments.classes)), _once(direction_squares)
+    ask, root = _Asker(), float(np.sqrt(moments.classes))
     pairs = class_pairs(moments)
     twins = bool(pairs.equal.any())
     trace = ask("nc1", lambda: nc1(moments, between=between))
@@ -204,14 +204,7 @@ def collapse_metrics(
         ),
         cdnv=distance,
         nc2=Nc2(**ask.both(means, weight, **_simplex_metrics(means))),
-        gnc2=GeneralisedNc2(
-            **ask.both(
-                means,
-                weight,
-                distance=lambda vectors: generalised_nc2(vectors, kernel="distance", squares=squares(vectors)),
-                log=lambda vectors: _log_spread(vectors, squares(vectors), equal=twins and vectors is means),
-            )
-        ),
+        gnc2=_gnc2(means, weight, ask, twins=twins),
         nc3=_nc3(weight, means, ask, span=between.directions),
         nc4=Nc4(
             None if agreement is None else ask("nc4", lambda: _agreement(agreement, moments, weight=weight, bias=bias))
@@ -264,6 +257,24 @@ def _once(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.n
     return remembered
 
 
+def _gnc2(means: np.ndarray, weight: np.ndarray | None, ask: _Asker, *, twins: bool) -> GeneralisedNc2:
+    """Both kernels; ``twins`` says that two class means are equal."""
+    squares = _once(direction_squares)
+
+    def distance(vectors: np.ndarray) -> float:
+        return generalised_nc2(vectors, kernel="distance", squares=squares(vectors))
+
+    def log(vectors: np.ndarray) -> float:
+        if twins and vectors is means:
+            raise UndefinedError(
+                "expected class means that differ, but found equal ones, whose distance has no logarithm; take "
+                'kernel="distance"'
+            )
+        return generalised_nc2(vectors, kernel="log", squares=squares(vectors))
+
+    return GeneralisedNc2(**ask.both(means, weight, distance=distance, log=log))
+
+
 def _nc3(weight: np.ndarray | None, means: np.ndarray, ask: _Asker, *, span: np.ndarray) -> Nc3:
     if weight is None:
         return Nc3(None, None, None, None)
@@ -300,15 +311,6 @@ def _simplex_metrics(means: np.ndarray) -> dict[str, Callable[[np.ndarray], floa
         return value
 
     return {"equinorm": of(equinorm), "equiangular": of(equiangularity), "etf_error": of(etf_error)}
-
-
-def _log_spread(vectors: np.ndarray, squares: np.ndarray, *, equal: bool) -> float:
-    if equal:
-        raise UndefinedError(
-            "expected class means that differ, but found equal ones, whose distance has no logarithm; take "
-            'kernel="distance"'
-        )
-    return generalised_nc2(vectors, kernel="log", squares=squares)
 
 
 def _agreement(agreement: float, moments: ClassMoments, *, weight: np.ndarray | None, bias: np.ndarray | None) -> float:

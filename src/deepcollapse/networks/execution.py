@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.network import Network
 
-__all__ = ["Execution", "keep_freed_memory", "own_randomness"]
+__all__ = ["Execution", "full_float32", "keep_freed_memory", "own_randomness"]
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt; the second is 32 MiB at most
 
@@ -83,6 +83,20 @@ def own_randomness(device: torch.device, *, seed: int | None = None) -> Iterator
                 with torch.cuda.device(device):
                     torch.cuda.manual_seed(seed)
         yield
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Products and convolutions of float32 are in float32 on CUDA, too, where PyTorch would round to TF32's 10 bits."""
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [place.allow_tf32 for place in places]
+    try:
+        for place in places:
+            place.allow_tf32 = False
+        yield
+    finally:
+        for place, allowed in zip(places, before, strict=True):
+            place.allow_tf32 = allowed
 
 
 def keep_freed_memory() -> bool:

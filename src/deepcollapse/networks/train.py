@@ -10,7 +10,7 @@ from deepcollapse.networks.checkpoint import Checkpoints, read_checkpoint, write
 from deepcollapse.networks.decay import Decay
 from deepcollapse.networks.descent import Descent
 from deepcollapse.networks.evaluation import Evaluation, evaluated, training_mode_objective
-from deepcollapse.networks.execution import Execution, own_randomness
+from deepcollapse.networks.execution import Execution, full_float32, own_randomness
 from deepcollapse.networks.head import DeepHead
 from deepcollapse.networks.health import Health, Outcome, expect_bounded, health
 from deepcollapse.networks.images import LabelledImages
@@ -101,7 +101,8 @@ def train(
     _expect_fitting(data, network.head)
     problem = decay.sizes(network.head, data.class_counts)
     begin = time.perf_counter()
-    with own_randomness(network.head.weights[0].device, seed=batches.seed), in_mode(network, training=True):
+    device = network.head.weights[0].device
+    with own_randomness(device, seed=batches.seed), in_mode(network, training=True), full_float32():
         images = TrainingSet.of(data, network, channels_last=execution.channels_last)
         run = Run(network=network, data=images, decay=decay, descent=descent, batches=batches, execution=execution)
         loop = _Loop(run=run, problem=problem, checkpoints=checkpoints, look=look, progress=progress, begin=begin)
