@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,8 @@ def test_nothing_known_of_a_kind(store):
 
 def test_runs_without_times_give_no_time(store):
     enqueue(store, "plan", (1, "theory"), (2, "theory"))
-    put(store, 1)
-    (store.path / "runs" / run_id(spec(1)) / "notes.json").write_text('{"seconds": null}')
+    claim = store.claim(run_id(spec(1)), "first", LEASE)
+    store.commit(claim, replace(outcome(1), notes={"seconds": None}))
     store.claim(run_id(spec(2)), "first", LEASE)
     assert store.status().eta_seconds is None
 

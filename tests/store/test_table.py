@@ -1,6 +1,5 @@
 """The table of all rows equals a plain loop over the runs, however much of it is compacted."""
 
-import json
 import os
 import random
 import shutil
@@ -12,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.store import Outcome, Store, run_id, table
+from deepcollapse.store import Outcome, Queued, Store, run_id, table
 from deepcollapse.store.union import union
 from store.oracle import LEASE, outcome, put, rows_of_all, spec
 
@@ -109,38 +109,6 @@ def test_a_run_that_is_done_again_replaces_its_rows(store, monkeypatch):
     assert pq.read_table(store.path / "table.parquet").to_pylist() == rows_of_all(store)
 
 
-@pytest.mark.parametrize("ask", [Store.table, Store.compact])
-def test_a_table_that_is_replaced_while_it_is_read(store, monkeypatch, ask):
-    """Another process compacts once the runs that the table holds are known, before its rows are read."""
-    monkeypatch.setattr(table, "_FEW", 0)
-    put(store, 1)
-    store.compact()
-    put(store, 2)
-    loads = json.loads
-
-    def late(text):
-        monkeypatch.setattr(json, "loads", loads)
-        store.compact()
-        return loads(text)
-
-    monkeypatch.setattr(json, "loads", late)
-    answer = ask(store)
-    assert json.loads is loads
-    found = answer if isinstance(answer, pa.Table) else pq.read_table(store.path / "table.parquet")
-    assert found.to_pylist() == rows_of_all(store)
-
-
-def test_a_table_without_times_is_read_anew(store, monkeypatch):
-    """As tables were that say which runs they hold, but not of when these are."""
-    monkeypatch.setattr(table, "_FEW", 0)
-    ids = [put(store, number) for number in (1, 2)]
-    rows = store.table().slice(0, 1).replace_schema_metadata({b"deepcollapse.runs": json.dumps(ids)})
-    pq.write_table(rows, store.path / "table.parquet")
-    assert store.table().to_pylist() == rows_of_all(store)
-    assert (store.compact(), store.compact()) == (2, 0)
-    assert pq.read_table(store.path / "table.parquet").to_pylist() == rows_of_all(store)
-
-
 def test_the_file_is_one_for_everyone(store):
     put(store, 3), put(store, 2, "train")
     store.compact()
@@ -173,33 +141,82 @@ def test_an_interrupted_compaction_leaves_the_older_table(store, monkeypatch):
     before = (store.path / "table.parquet").read_bytes()
     put(store, 4)
 
-    def cut(rows, path):
-        path.write_bytes(b"PAR1")
+    write_bytes = Path.write_bytes
+
+    def cut(path, content):
+        write_bytes(path, content[:99])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pq, "write_table", cut)
+    monkeypatch.setattr(Path, "write_bytes", cut)
     with pytest.raises(KeyboardInterrupt):
         store.compact()
     assert (store.path / "table.parquet").read_bytes() == before
     assert list((store.path / "staging").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"other"])
-def test_a_damaged_table_is_told(store, monkeypatch, content):
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"other", b"deepcollapse.sha256"])
+def test_a_damaged_table_is_made_again(store, monkeypatch, content):
+    """Its rows are in the folders of their runs."""
     monkeypatch.setattr(table, "_FEW", 0)
     put(store, 3)
-    path = store.path / "table.parquet"
-    path.write_bytes(content)
-    message = rf"table: expected a compacted table, but found {path} damaged \(.*\); delete this file and compact again"
-    for ask in (store.table, store.compact):
-        with pytest.raises(InvalidInputError, match=message):
-            ask()
+    (store.path / "table.parquet").write_bytes(content)
+    assert store.table().to_pylist() == rows_of_all(store)
+    assert (store.compact(), store.compact()) == (1, 0)
+    assert store.table().to_pylist() == rows_of_all(store)
 
 
-def test_a_foreign_table_is_told(store):
-    pq.write_table(pa.table({"run": ["x"]}), store.path / "table.parquet")
-    with pytest.raises(InvalidInputError, match="expected a compacted table"):
+def test_columns_do_not_depend_on_history(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "_FEW", 0)
+    found = []
+    for number, order in enumerate([KINDS, KINDS[::-1], ("simulate", "train", "theory")]):
+        store = Store.create(tmp_path / str(number))
+        for kind in order:
+            put(store, 2, kind)
+            if number < 2:
+                store.compact()
+        gone = put(store, 1, "other")
         store.compact()
+        shutil.rmtree(store.path / "runs" / gone)
+        assert store.table().column_names == store.table(store.done()).column_names
+        store.compact()
+        found.append((store.table().column_names, pq.read_schema(store.path / "table.parquet").names))
+    assert found == [(found[0][0], found[0][0])] * 3
+    assert found[0][0] == ["run", "kind", "number", "loss", "of_simulate", "of_theory", "of_train"]
+
+
+def flipped(store: Store, path: Path, bit: int) -> list[dict] | None:
+    """The store's rows with one bit of a file flipped, None if they are refused; the file is as before then."""
+    content = path.read_bytes()
+    damaged = bytearray(content)
+    damaged[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(damaged)
+    try:
+        opened = Store.open(store.path)
+        for id in opened.done():
+            found = opened.run(id)
+            assert found.document == {"loss": found.spec["number"]}
+            assert all((array == found.spec["number"]).all() for array in dict(found.arrays).values())
+        return opened.table().to_pylist()
+    except (InvalidInputError, TypeCheckError):  # the check of types reads an array, too
+        return None
+    finally:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("flips", [60, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_flipped_bit_changes_no_row(store, monkeypatch, flips):
+    monkeypatch.setattr(table, "_FEW", 0)
+    store.enqueue("plan", [Queued(run_id(spec(number)), "a", spec(number)) for number in (1, 2, 3)], {})
+    put(store, 1), put(store, 2), put(store, 3, "train")
+    store.compact()
+    before, rng = store.table().to_pylist(), random.Random(0)
+    files = sorted(path for path in store.path.rglob("*") if path.is_file())
+    found = []
+    for _ in range(flips):
+        path = rng.choice(files)
+        found.append(flipped(store, path, rng.randrange(8 * path.stat().st_size)))
+    assert all(rows in (None, before) for rows in found)
+    assert found.count(None) > flips / 3
 
 
 def keep(store: Store, number: int, column: pa.Array) -> str:

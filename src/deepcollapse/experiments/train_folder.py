@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import BusyError, InvalidInputError
 from deepcollapse.experiments.train_spec import decisive
 from deepcollapse.networks.replacing import replace_file
@@ -76,8 +77,8 @@ def _expect_own(folder: Path, document: dict[str, Any]) -> None:
             )
         return
     try:
-        found = dict(json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, RecursionError) as error:
+        found = json_object(file.read_bytes())
+    except (OSError, InvalidInputError) as error:
         raise InvalidInputError(
             f"folder: expected a run, but found {file} damaged ({error}); delete the folder, or name another"
         ) from None

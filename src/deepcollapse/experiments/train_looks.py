@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.head_comparison import compared
 from deepcollapse.experiments.train_spec import Analysis, TrainSpec
@@ -104,9 +105,9 @@ def _numbers(found: Measurement) -> dict[str, dict[str, float]]:
 
 def _read(file: Path) -> dict[int, dict]:
     try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        return {int(row["step"]): row for row in rows}
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        rows = [json_object(line, {"step": int}) for line in file.read_bytes().splitlines()]
+        return {row["step"]: row for row in rows}
+    except InvalidInputError as error:
         raise InvalidInputError(
             f"looks: expected one JSON document per line, but found {file} damaged ({error}); delete the run's folder"
         ) from None

@@ -1,6 +1,5 @@
 """What is trained, and how, in one document: read from TOML, checked before anything runs."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from deepcollapse.documents import toml_document
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.backbones import Backbone, MlpBackbone
 from deepcollapse.experiments.image_data import ImageData
@@ -201,9 +201,9 @@ def _read(source: str | Path) -> dict[str, Any]:
 
 def _toml(text: str, *, where: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # the second of endless brackets
-        raise InvalidInputError(f"{where}: expected TOML, but found: {error}; correct it") from None
+        return toml_document(text)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{where}: {error}") from None
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -223,6 +223,6 @@ def _replaced(document: Mapping[str, Any], names: list[str], value: Any) -> dict
 
 def _value(text: str) -> Any:
     for written in (text, quoted_powers(text)):
-        with suppress(ValueError, RecursionError):
-            return tomllib.loads(f"value = {written}")["value"]
+        with suppress(InvalidInputError):
+            return toml_document(f"value = {written}")["value"]
     return text

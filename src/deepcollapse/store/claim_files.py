@@ -1,18 +1,17 @@
 """Claims as they lie on the disk: who made them, and whether that worker lives."""
 
 import errno
-import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deepcollapse.documents import json_object
+from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.disk import file_clock
-from deepcollapse.store.identity import is_id
-from deepcollapse.store.layout import CLAIMS, STAGING, entries
+from deepcollapse.store.layout import CLAIMS, STAGING, numbered
 from deepcollapse.store.process import is_gone
 
 __all__ = ["ClaimFile", "ClaimState", "claim_path", "claim_states", "read_claim", "remove_claims", "time_of_store"]
@@ -80,10 +79,9 @@ def claim_path(root: Path, id: str, number: int) -> Path:
 
 def claim_states(root: Path) -> Iterator[tuple[str, int, ClaimState]]:
     """Id, number and state of every claim, in the order of numbers."""
-    parts = (entry.name.removesuffix(".json").partition("-") for entry in entries(root / CLAIMS))
-    numbered = sorted((int(number or 1), id) for id, _, number in parts if is_id(id) and (number or "1").isdigit())
-    now = time_of_store(root) if numbered else 0.0
-    for number, id in numbered:
+    names = sorted((number, id) for id, number in numbered(root / CLAIMS))
+    now = time_of_store(root) if names else 0.0
+    for number, id in names:
         if found := read_claim(claim_path(root, id, number)):
             yield id, number, found.state(now)
 
@@ -97,16 +95,15 @@ def read_claim(path: Path) -> ClaimFile | None:
         if error.errno in (errno.ENOENT, errno.ESTALE):
             return None
         raise
-    with suppress(ValueError, TypeError, LookupError):
-        found = json.loads(text)
-        if all(isinstance(found[name], kind) for name, kind in _KINDS.items()):
-            return ClaimFile(found, renewed)
-    return ClaimFile({}, renewed)
+    try:
+        return ClaimFile(json_object(text, _KINDS), renewed)
+    except InvalidInputError:
+        return ClaimFile({}, renewed)
 
 
-def remove_claims(root: Path, id: str, *, up_to: int) -> None:
-    """Remove the first claims of a run; the last of them stays until the others are gone."""
-    for number in (*range(up_to - 1, 0, -1), up_to):
+def remove_claims(root: Path, id: str, numbers: Iterable[int], *, last: int) -> None:
+    """Remove claims of a run; one of them stays until the others are gone."""
+    for number in (*sorted({*numbers} - {last}, reverse=True), last):
         claim_path(root, id, number).unlink(missing_ok=True)
 
 

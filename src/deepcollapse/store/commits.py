@@ -43,7 +43,7 @@ def commit(claim: Claim, outcome: Outcome) -> None:
             shutil.rmtree(part, ignore_errors=True)
         flush(folder.parent)
     with suppress(OSError):  # the run is done; what stays is removed by gc
-        remove_claims(root, claim.id, up_to=claim.number)
+        remove_claims(root, claim.id, range(1, claim.number), last=claim.number)
     shutil.rmtree(claim.work, ignore_errors=True)
 
 

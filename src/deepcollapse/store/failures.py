@@ -3,14 +3,15 @@
 import json
 import socket
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.disk import put_new
 from deepcollapse.store.faults import writing
-from deepcollapse.store.layout import FAILURES, STAGING, entries
+from deepcollapse.store.layout import FAILURES, STAGING, numbered
 
 __all__ = ["Failure", "failed_attempts", "failure_path", "keep_failure", "read_failure"]
 
@@ -36,6 +37,9 @@ class Failure:
     at: str
 
 
+_FIELDS = {field.name: field.type for field in fields(Failure)}
+
+
 def keep_failure(root: Path, id: str, *, attempt: int, worker: str, error: BaseException) -> None:
     """Write down how an attempt ended.
 
@@ -59,10 +63,8 @@ def keep_failure(root: Path, id: str, *, attempt: int, worker: str, error: BaseE
 def failed_attempts(root: Path) -> dict[str, list[int]]:
     """The attempts that failed, in order, by run."""
     found: dict[str, list[int]] = {}
-    for entry in entries(root / FAILURES):
-        id, _, attempt = entry.name.removesuffix(".json").partition("-")
-        if attempt.isdigit():
-            found.setdefault(id, []).append(int(attempt))
+    for id, attempt in numbered(root / FAILURES):
+        found.setdefault(id, []).append(attempt)
     return {id: sorted(attempts) for id, attempts in found.items()}
 
 
@@ -79,8 +81,9 @@ def read_failure(root: Path, id: str, attempt: int) -> Failure:
     """
     path = failure_path(root, id, attempt)
     try:
-        return Failure(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
+        found = json_object(path.read_bytes(), _FIELDS)
+        return Failure(**{name: found[name] for name in _FIELDS})
+    except (OSError, InvalidInputError) as error:
         raise InvalidInputError(
             f"failure: expected a failed attempt, but found {path} damaged ({error}); delete this file"
         ) from None

@@ -75,7 +75,7 @@ class _Scan:
 
     Attributes:
         root: of the store.
-        claims: the largest number of each run's claims, all of them dead.
+        claims: numbers of each run's claims, all of them dead.
         leftovers: names in the staging folder that no living worker needs.
         done: ids.
         worked: ids of work folders.
@@ -84,7 +84,7 @@ class _Scan:
     """
 
     root: Path
-    claims: dict[str, int]
+    claims: dict[str, list[int]]
     leftovers: frozenset[str]
     done: frozenset[str]
     worked: frozenset[str]
@@ -96,7 +96,10 @@ class _Scan:
         staged = list(entries(root / STAGING))  # before the claims: whoever writes there has made one
         claims = [(id, number, state.alive) for id, number, state in claim_states(root)]
         living = {id for id, _, alive in claims if alive}
-        dead = {id: number for id, number, _ in claims if id not in living}
+        dead: dict[str, list[int]] = {}
+        for id, number, _ in claims:
+            if id not in living:
+                dead.setdefault(id, []).append(number)
         done, worked = done_ids(root) - living, {entry.name for entry in entries(root / WORK)} - living
         now = time_of_store(root)
         left = (entry.name for entry in staged if _is_left(entry, living, done | dead.keys(), now=now))
@@ -106,7 +109,7 @@ class _Scan:
 
     def garbage(self) -> Removed:
         """What of it may go."""
-        claims = [claim_path(self.root, id, n) for id, last in self.claims.items() for n in range(1, last + 1)]
+        claims = [claim_path(self.root, id, n) for id, found in self.claims.items() for n in found]
         failures = [failure_path(self.root, id, n) for id in self.strange & self.failed.keys() for n in self.failed[id]]
         return Removed(
             claims=_sorted(path.name for path in claims if path.exists()),
@@ -152,13 +155,13 @@ def _remove_claims(scan: _Scan, id: str) -> None:
     Where the run is not done, someone may claim it at any moment; so it is claimed here first.
     """
     if id in scan.done:
-        remove_claims(scan.root, id, up_to=scan.claims[id])
+        remove_claims(scan.root, id, scan.claims[id], last=max(scan.claims[id]))
     elif claim := claim_run(scan.root, id, worker="gc", lease=_LEASE):
         if id in scan.strange:
             _remove(claim.work)
         with suppress(OSError):  # where it holds something
             claim.work.rmdir()
-        remove_claims(scan.root, id, up_to=claim.number)
+        remove_claims(scan.root, id, scan.claims.get(id, ()), last=claim.number)
 
 
 def _remove(path: Path) -> None:

@@ -1,9 +1,12 @@
 """Where things are in a store; a run is done if and only if its folder in ``runs`` exists."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+from deepcollapse.store.identity import is_id
 
 __all__ = [
     "CLAIMS",
@@ -19,11 +22,14 @@ __all__ = [
     "done_ids",
     "entries",
     "is_done",
+    "numbered",
 ]
 
 STORE_FILE = "store.json"
 TABLE = "table.parquet"
 PLANS, CLAIMS, WORK, STAGING, RUNS, FAILURES = "plans", "claims", "work", "staging", "runs", "failures"
+_NUMBERED = re.compile(r"([0-9a-f]{16})(?:-([1-9][0-9]{0,5}))?\.json")
+
 FOLDERS = (PLANS, CLAIMS, WORK, STAGING, RUNS, FAILURES)
 
 
@@ -36,9 +42,16 @@ def entries(folder: Path) -> Iterator[os.DirEntry]:
         return
 
 
+def numbered(folder: Path) -> Iterator[tuple[str, int]]:
+    """Id and number of every file named ``<id>.json`` (number 1) or ``<id>-<number>.json``; others are left aside."""
+    for entry in entries(folder):
+        if found := _NUMBERED.fullmatch(entry.name):
+            yield found[1], int(found[2] or 1)
+
+
 def done_ids(root: Path) -> set[str]:
     """Ids of the runs that are done."""
-    return {entry.name for entry in entries(root / RUNS) if entry.is_dir()}
+    return {entry.name for entry in entries(root / RUNS) if is_id(entry.name) and entry.is_dir()}
 
 
 def commit_times(root: Path) -> dict[str, int]:
@@ -46,7 +59,7 @@ def commit_times(root: Path) -> dict[str, int]:
     times = {}
     for entry in entries(root / RUNS):
         with suppress(FileNotFoundError):  # it was removed meanwhile
-            if entry.is_dir():
+            if is_id(entry.name) and entry.is_dir():
                 times[entry.name] = entry.stat().st_mtime_ns
     return times
 

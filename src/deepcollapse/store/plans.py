@@ -3,10 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.disk import put_new
 from deepcollapse.store.faults import writing
@@ -17,6 +20,8 @@ __all__ = ["PlanRecord", "Queued", "add_plan", "plan_named", "read_plans"]
 
 _NAME_MAX = 200  # characters of the file's name
 _SUFFIX = ".jsonl"
+_HEAD = {"name": str, "document": dict}
+_RUN = {"id": str, "part": str, "spec": dict}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +106,33 @@ def _path(root: Path, name: str) -> Path:
 def _text(plan: PlanRecord) -> bytes:
     head = {"name": plan.name, "document": plain_json(plan.document, "plan")}
     runs = [{"id": checked_id(run.id), "part": run.part, "spec": plain_json(run.spec, "spec")} for run in plan.runs]
-    return "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (head, *runs)).encode("ascii")
+    text = b"".join(map(_line, (head, *runs)))
+    return text + _line({"sha256": sha256(text).hexdigest()})
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 def _parsed(text: bytes) -> PlanRecord:
-    head, *lines = map(json.loads, text.splitlines())
+    """From a manifest, of which the last line is a digest of the others.
+
+    Raises:
+        InvalidInputError: anything else.
+    """
+    *lines, last = text.splitlines(keepends=True) or [b""]
+    if json_object(last, {"sha256": str})["sha256"] != sha256(b"".join(lines)).hexdigest():
+        raise InvalidInputError("expected the bytes that were written, but found others; restore a copy")
+    head, *runs = [json_object(line, fields) for line, fields in zip(lines, chain([_HEAD], repeat(_RUN)), strict=False)]
     return PlanRecord(
-        head["name"], head["document"], tuple(Queued(line["id"], line["part"], line["spec"]) for line in lines)
+        head["name"], head["document"], tuple(Queued(run["id"], run["part"], run["spec"]) for run in runs)
     )
 
 
 def _read(path: Path) -> PlanRecord:
     try:
         return _parsed(path.read_bytes())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, InvalidInputError) as error:
         raise InvalidInputError(
             f"plan: expected a manifest of runs, but found {path} damaged ({error}); delete this file and add the plan "
             "again (finished runs stay)"

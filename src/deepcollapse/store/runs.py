@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store.identity import nullable_json, plain_json
 
 __all__ = ["Outcome", "StoredArrays", "StoredRun", "read_notes", "read_rows", "read_run"]
 
 _SPEC, _ROWS, _DOCUMENT, _NOTES = "spec.json", "rows.parquet", "document.json", "notes.json"
-_ARRAYS = "arrays.safetensors"
+_ARRAYS, _DIGESTS = "arrays.safetensors", "digests.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,10 @@ class Outcome:
             _NOTES: _text(nullable_json(self.notes, "notes")),
         }
         if self.arrays:
-            found[_ARRAYS] = save({name: _numbers(name, array) for name, array in self.arrays.items()})
-        return found
+            arrays = {name: _numbers(name, array) for name, array in self.arrays.items()}
+            found[_ARRAYS] = save(arrays, {name: _array_digest(array) for name, array in arrays.items()})
+        digests = {name: sha256(content).hexdigest() for name, content in found.items() if name != _ARRAYS}
+        return found | {_DIGESTS: _text(digests)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,10 @@ class StoredArrays(Mapping[str, np.ndarray]):
         if name not in self._names():
             raise KeyError(name)
         with safe_open(self.path, framework="numpy") as file:
-            return file.get_tensor(name)
+            found, digest = file.get_tensor(name), file.metadata()[name]
+        if _array_digest(found) != digest:
+            raise _damaged(self.path, ValueError(f"array {name!r} has other bytes than were written"))
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -84,8 +91,11 @@ class StoredArrays(Mapping[str, np.ndarray]):
             return []
         try:
             with safe_open(self.path, framework="numpy") as file:
-                return sorted(file.keys())
-        except (OSError, SafetensorError) as error:
+                names = sorted(file.keys())
+                if names != sorted(file.metadata() or {}):
+                    raise ValueError("not every array has its digest")
+                return names
+        except (OSError, ValueError, SafetensorError) as error:
             raise _damaged(self.path, error) from None
 
 
@@ -132,15 +142,14 @@ def read_run(folder: Path) -> StoredRun:
 
 
 def read_rows(folder: Path) -> pa.Table:
-    """The rows of a run; checksums tell flipped bits.
+    """The rows of a run.
 
     Raises:
         InvalidInputError: a damaged or missing file, or rows of another run.
     """
     path = folder / _ROWS
     try:
-        content = pa.py_buffer(path.read_bytes())
-        rows = pq.ParquetFile(content, page_checksum_verification=True).read(use_threads=False)
+        rows = pq.ParquetFile(pa.py_buffer(_content(path)), page_checksum_verification=True).read(use_threads=False)
         found = rows["run"].unique().to_pylist()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise _damaged(path, error) from None
@@ -167,13 +176,30 @@ def _damaged(path: Path, error: Exception) -> InvalidInputError:
 
 
 def _object(path: Path) -> dict[str, Any]:
+    content = _content(path)
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return json_object(content)
+    except InvalidInputError as error:
         raise _damaged(path, error) from None
-    if not isinstance(found, dict):
-        raise _damaged(path, TypeError("no JSON object"))
-    return found
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, which are those that were written.
+
+    Raises:
+        InvalidInputError: others, or none.
+    """
+    digests = path.parent / _DIGESTS
+    try:
+        content = path.read_bytes()
+        expected = json_object(digests.read_bytes(), {path.name: str})[path.name]
+    except OSError as error:
+        raise _damaged(path, error) from None
+    except InvalidInputError as error:
+        raise _damaged(digests, error) from None
+    if sha256(content).hexdigest() != expected:
+        raise _damaged(path, ValueError("other bytes than were written"))
+    return content
 
 
 def _text(document: object) -> bytes:
@@ -200,3 +226,8 @@ def _numbers(name: str, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise InvalidInputError(f"{name}: expected numbers or booleans, but found {array.dtype}; convert the array")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _array_digest(array: np.ndarray) -> str:
+    """Over type, shape and bytes."""
+    return sha256(f"{array.dtype.str} {array.shape} ".encode() + array.tobytes()).hexdigest()

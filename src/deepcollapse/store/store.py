@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import table as tables
 from deepcollapse.store.claim_files import ClaimState, claim_states
@@ -28,7 +29,7 @@ from deepcollapse.store.status import Status, status, statuses
 
 __all__ = ["Store"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,12 @@ class Store:
         """
         file = Path(path).absolute() / STORE_FILE
         try:
-            found = json.loads(file.read_bytes())["format"]
+            found = json_object(file.read_bytes(), {"format": int})["format"]
         except (FileNotFoundError, NotADirectoryError):
             raise InvalidInputError(
                 f"store: expected a store, but found no {file}; check the path, or begin one with deepcollapse sweep"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, InvalidInputError) as error:
             raise InvalidInputError(
                 f'store: expected {{"format": {_FORMAT}}}, but could not read {file} ({error}); correct that file'
             ) from None

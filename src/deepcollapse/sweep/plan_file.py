@@ -1,6 +1,5 @@
 """A plan as it is written: TOML, or the document itself, checked for its form but not for what the runs are."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from deepcollapse.documents import toml_document
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.mistakes import mistakes
 from deepcollapse.powers import with_powers
@@ -70,13 +70,13 @@ def plan_document(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(source, Mapping):
         return dict(source)
     try:
-        return tomllib.loads(Path(source).read_text(encoding="utf-8"))
+        return toml_document(Path(source).read_bytes())
     except OSError as error:
         raise InvalidInputError(
             f"plan: expected a TOML file, but found {str(source)!r} ({error.strerror}); name one"
         ) from None
-    except ValueError as error:  # no UTF-8, no TOML
-        raise InvalidInputError(f"{source}: expected TOML, but found: {error}; correct it") from None
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{source}: {error}") from None
 
 
 def part_tables(document: Mapping[str, Any]) -> tuple[list[PartTable], list[str]]:

@@ -1,11 +1,11 @@
 """The runs of a plan's parts in a store, as far as they are done."""
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import PlanRecord, Store
 
@@ -136,11 +136,11 @@ def _size(plan: str) -> str:
 def _ledger_plan(store: Store) -> str | None:
     file = store.path / "ledger.json"
     try:
-        found = json.loads(file.read_bytes())
+        plan = json_object(file.read_bytes()).get("plan")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, InvalidInputError) as error:
         raise InvalidInputError(
             f"ledger: expected JSON in {file}, but found it damaged ({error}); delete it, or name the plan with --plan"
         ) from None
-    return found.get("plan") if isinstance(found, dict) else None
+    return plan if isinstance(plan, str) else None

@@ -1,12 +1,12 @@
 """The ledger of claims beside a store, checked so far that the page can show it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from deepcollapse.documents import json_object
 from deepcollapse.report.site.ledger_numbers import Share, named_numbers, shares
 from deepcollapse.reproduce import VERDICTS
 
@@ -75,7 +75,7 @@ def read_ledger(store: Path) -> Ledger | None:
     """The ledger in ``ledger.json`` of a store, None if there is none."""
     path = store / "ledger.json"
     try:
-        document = json.loads(path.read_bytes())
+        document = json_object(path.read_bytes())
         claims = tuple(_claim(entry) for entry in document["claims"])
         return Ledger(size=str(document["size"]), plan=str(document["plan"]), claims=claims)
     except FileNotFoundError:
