@@ -94,8 +94,8 @@ def _target_line(row: dict) -> str:
 
 
 def _answer_lines(row: dict) -> Iterable[str]:
-    ends = " (nothing converged)" if row["rate"] is None else " [{:.3f}, {:.3f}]".format(*row["interval"])
-    rate = "-" if row["rate"] is None else f"{row['rate']:.3f}"
+    ends = " [{:.3f}, {:.3f}]".format(*row["interval"])
+    rate = "open" if row["rate"] is None else f"{row['rate']:.3f}"
     statuses = ", ".join(f"{count} {status}" for status, count in row["statuses"].items())
     yield f"Rate of collapse at {_size(row)}, {row['seeds']} seeds: {rate}{ends}; {statuses}"
     yield f"{row['steps']} steps, the longest run {row['longest']}"

@@ -40,7 +40,7 @@ def answer(
         **size(problem),
         "seeds": seeds,
         "engine": ensemble.engine,
-        "statuses": {"converged": ensemble.converged, "not converged": ensemble.not_converged},
+        "statuses": {status: count for status, count in ensemble.counts.items() if count},
         "rate": rate.value,
         "interval": rate.interval,
         "steps": steps,

@@ -17,10 +17,10 @@ AUDITED = 8
 def row(ensemble: Ensemble) -> str:
     """Rate with its 95 % interval, and what else the runs did."""
     rate = ensemble.dnc()
-    low, high = rate.interval or (float("nan"), float("nan"))
-    share = "none converged" if rate.value is None else f"{rate.value:.3f} [{low:.3f}, {high:.3f}]"
+    low, high = rate.interval or (0.0, 1.0)
+    share = f"{'open' if rate.value is None else f'{rate.value:.3f}'} [{low:.3f}, {high:.3f}]"
     return (
-        f"{ensemble.problem.d:>6}  {share:<22}{ensemble.runs - ensemble.converged:>4} of {ensemble.runs} without an end"
+        f"{ensemble.problem.d:>6}  {share:<22}{ensemble.undecided:>4} of {ensemble.runs} undecided"
         f"{ensemble.seconds:>8.1f} s  {ensemble.engine}"
     )
 
@@ -31,7 +31,9 @@ def audited(ensemble: Ensemble) -> str:
     full = planned_engine(problem, "auto", seeds=AUDITED, initialisation=law, optimiser=optimiser).engine
     found = audit(ensemble, full, size=AUDITED, generator=np.random.default_rng(0))
     wrong = found.disagreement()
-    return f"        audit: {wrong.count} of {found.comparable} runs differ, interval {wrong.interval}"
+    return (
+        f"        audit: {wrong.count} of {wrong.runs} differ, {wrong.undecided} undecided, interval {wrong.interval}"
+    )
 
 
 def main() -> None:

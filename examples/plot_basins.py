@@ -19,10 +19,10 @@ problem = dc.Problem(classes=6, layers=2, width=20, decay=2**-8)
 laws = {f"scale {scale}": Initialisation(scale=scale) for scale in (0.5, 1.0, 1.5)}
 ensembles = {name: simulate(problem, seeds=48, lr=2.0, initialisation=law) for name, law in laws.items()}
 for name, found in ensembles.items():
-    print(f"{name}: {found.converged} converged, {dict(found.structure_counts())}")
+    print(f"{name}: {found.decided} of {found.runs} decided, {dict(found.structure_counts())}")
 
 # %%
-# The share of each end among the runs that converged:
+# The share of each end among all runs; what a bar lacks is undecided:
 
 ends = Counter(end for found in ensembles.values() for end in found.structure_counts())
 colours = (VERMILION, BLUE, GREEN, "#cc79a7", "#e69f00")
@@ -32,10 +32,10 @@ with dc.plot.style():
     left = np.zeros(len(laws))
     for end, colour in zip(ends, colours, strict=False):
         counts = [found.structure_counts().get(end, 0) for found in ensembles.values()]
-        width = np.array(counts) / [max(found.converged, 1) for found in ensembles.values()]
+        width = np.array(counts) / [found.runs for found in ensembles.values()]
         axes.barh(list(laws), width, left=left, height=0.6, label=end, color=colour)
         left += width
-    axes.set(xlabel="share of converged runs", xlim=(0, 1))
+    axes.set(xlabel="share of runs", xlim=(0, 1))
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=len(ends))
 
 # %%

@@ -239,7 +239,9 @@ def test_convergence_can_be_required(capsys):
     arguments = ["simulate", "--classes", "3", "--layers", "2", "--seeds", "2", "--steps-max", "10"]
     assert run(arguments) == 0
     assert run([*arguments, "--require-converged"]) == 1
-    assert "converged: expected all 2 runs, but found 0" in capsys.readouterr().err
+    assert "converged: expected all 2 runs to converge or settle, but found 0 (2 not converged); raise --steps-max" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("changes", [["--width", "4"], ["--samples", "5,3,2,1,1,1"], ["--decay", "0.5"]])

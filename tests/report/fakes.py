@@ -66,8 +66,13 @@ def ensemble() -> dict[str, Any]:
     return {
         "runs": 64,
         "converged": 63,
+        "settled": 0,
+        "zero": 0,
         "not_converged": 1,
-        "dnc": {"count": 12, "rate": 12 / 64, "interval": [0.101, 0.302]},
+        "stalled": 0,
+        "diverged": 0,
+        "interrupted": 0,
+        "dnc": {"count": 12, "undecided": 1, "runs": 64, "rate": None, "interval": [0.11, 0.317]},
         "ranks": {"5": 40, "6": 3, "4": 6, "9": 12, "8": 2},
         "structures": {
             "paired": 40, "T5": 6, "partition-2-2-2-4": 3, "partition-2-8": 2, "dnc": 12

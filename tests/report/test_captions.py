@@ -136,33 +136,36 @@ def test_no_dimension():
 class TestRuns:
     def test_some_converged(self):
         assert captions.runs_in_words(fakes.ensemble()) == (
-            "63 of the 64 runs converged; 1 still moving at the last step allowed. 12 runs ended in DNC: a rate of "
-            "0.188, confidence interval 0.101 to 0.302."
+            "63 of the 64 runs converged or settled; 1 still descending at the last step allowed. 12 runs ended in "
+            "DNC: the rate is open, confidence interval 0.11 to 0.317."
         )
 
     def test_all_converged(self):
-        text = captions.runs_in_words(fakes.ensemble() | {"converged": 64, "not_converged": 0})
-        assert text.startswith("All 64 runs converged. 12 runs")
+        dnc = {"count": 12, "undecided": 0, "runs": 64, "rate": 12 / 64, "interval": [0.11, 0.3]}
+        text = captions.runs_in_words(fakes.ensemble() | {"converged": 64, "not_converged": 0, "dnc": dnc})
+        assert text == (
+            "All 64 runs converged or settled. 12 runs ended in DNC: a rate of 0.188, confidence interval 0.11 to 0.3."
+        )
 
     def test_one_in_collapse(self):
-        change = {"dnc": {"count": 1, "rate": 1 / 64, "interval": [0.0, 0.1]}}
+        change = {"dnc": {"count": 1, "undecided": 0, "runs": 64, "rate": 1 / 64, "interval": [0.0, 0.1]}}
         assert "1 run ended in DNC" in captions.runs_in_words(fakes.ensemble() | change)
 
     def test_none_converged(self):
-        change = {"converged": 0, "not_converged": 64, "dnc": {"count": 0, "rate": None, "interval": None}}
+        dnc = {"count": 0, "undecided": 64, "runs": 64, "rate": None, "interval": [0.0, 1.0]}
+        change = {"converged": 0, "not_converged": 64, "dnc": dnc}
         assert captions.runs_in_words(fakes.ensemble() | change) == (
-            "None of the 64 runs converged; 64 still moving at the last step allowed. So the rate of DNC has no value."
+            "None of the 64 runs converged or settled; 64 still descending at the last step allowed. 0 runs ended in "
+            "DNC: the rate is open, confidence interval 0 to 1."
         )
 
     def test_reasons_are_named_where_known(self):
-        change = {"converged": 58, "not_converged": 3, "diverged": 2, "interrupted": 1}
+        change = {"converged": 58, "not_converged": 2, "stalled": 1, "diverged": 2, "interrupted": 1}
         text = captions.runs_in_words(fakes.ensemble() | change)
-        assert "; 3 still moving at the last step allowed, 2 diverged, 1 interrupted." in text
-
-    def test_unknown_reasons_are_not_invented(self):
-        found = fakes.ensemble()
-        del found["not_converged"]
-        assert "converged; 1 did not." in captions.runs_in_words(found)
+        assert (
+            "; 2 still descending at the last step allowed, 1 moving to and fro there, 2 diverged, 1 interrupted."
+            in text
+        )
 
 
 @pytest.mark.parametrize(

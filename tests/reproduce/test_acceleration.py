@@ -33,8 +33,8 @@ def test_only_the_interval_rules_other_verdicts_out():
 def test_other_ends_are_counted_and_many_are_a_condition():
     found = audited(many(4, 16), full(*["paired"] * 8, *["not converged"] * 2))
     assert (found.compared, found.left_out, found.other_end.count, found.other_call.count) == (8, 2, 4, 4)
-    assert found.conditions[0].endswith("the verdict on collapse differs in 4/8 (95%: 0.16 to 0.84)")
-    assert found.as_json()["other_call"]["rate"] == 0.5
+    assert found.conditions[0].endswith("the verdict on collapse differs in 4/10, 2 undecided (95%: 0.12 to 0.88)")
+    assert found.as_json()["other_call"]["rate"] is None
 
 
 def test_unnamed_points_of_one_rank_are_told_apart_by_their_loss():

@@ -1,4 +1,4 @@
-"""Counts with intervals; seeds that did not converge are counted and have no end."""
+"""Counts with intervals; undecided seeds are counted and leave room in the interval."""
 
 import math
 
@@ -21,21 +21,27 @@ def test_ends_are_counted_by_setting():
     rows = [*seeds("dnc", "paired", "paired", "not converged", "diverged", width=70), *many(2, 2, width=10)]
     narrow, wide = ends_by(rows, "width")
     assert (narrow.key, wide.key) == ((10,), (70,))
-    assert (wide.runs, wide.converged, wide.diverged, wide.settled) == (5, 3, 1, False)
+    assert (wide.runs, wide.decided, wide.diverged, wide.settled) == (5, 3, 1, False)
     assert (wide.ranks, wide.structures) == ({5: 2, 9: 1}, {"paired": 2, "dnc": 1})
-    assert wide.dnc.interval == pytest.approx(wilson(1, 3))
+    assert wide.dnc.interval == pytest.approx((wilson(1, 5)[0], wilson(3, 5)[1]))
     assert wide.mean_rank == pytest.approx(19 / 3)
     assert wide.gap == pytest.approx((DNC_LOSS - PAIRED_LOSS) * 2 / 3 / DNC_LOSS)
-    assert (wide.paired.count, wide.paired.total, narrow.paired_gap) == (2, 3, None)
+    assert (wide.paired.count, wide.paired.undecided, narrow.paired_gap) == (2, 2, None)
     assert wide.paired_gap == pytest.approx((DNC_LOSS - PAIRED_LOSS) / DNC_LOSS)
     assert narrow.settled
-    assert wide.as_json(["width"])["not_converged"] == 1
+    assert wide.as_json(["width"])["undecided"] == 2
 
 
-def test_nothing_converged_means_nothing_known():
+@pytest.mark.parametrize("status", ["settled", "zero"])
+def test_settled_seeds_are_decided(status):
+    (point,) = ends_by([row | {"status": status} for row in many(1, 4)], "width")
+    assert (point.decided, point.dnc.value) == (4, 0.25)
+
+
+def test_nothing_decided_means_nothing_known():
     (point,) = ends_by(seeds("not converged", "diverged"), "width")
     assert (point.dnc.value, point.mean_rank, point.mean_loss, point.gap) == (None, None, None, None)
-    assert quoted(point.dnc) == "0/0 (nothing known)"
+    assert quoted(point.dnc) == "0/2, 2 undecided (95%: 0.00 to 1.00)"
 
 
 def test_a_trend_is_broken_by_disjoint_intervals_only():

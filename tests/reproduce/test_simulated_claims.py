@@ -21,7 +21,10 @@ def e1(*rows):
 def test_e1_needs_both_pictures_and_says_where_they_are():
     both = e1(*many(3, 16, **FULL))
     assert (both.verdict, both.reason) == ("reproduced", "")
-    assert "scale 1: paired 13/16 (95%: 0.57 to 0.93), DNC 3/16 (95%: 0.07 to 0.43), 0 other, 0 of 16 not" in both.ours
+    assert (
+        "scale 1: paired 13/16 (95%: 0.57 to 0.93), DNC 3/16 (95%: 0.07 to 0.43), 0 other, 0 of 16 undecided"
+        in both.ours
+    )
     condition = e1(*many(0, 16, **FULL), *many(3, 16, init_scale=1.5, **FULL))
     assert (condition.verdict, condition.reason) == (
         "reproduced with conditions",
@@ -52,7 +55,7 @@ def test_e1_is_refuted_by_the_losses():
 
 def test_e1_without_ends_says_nothing():
     found = judgement("E1", part("E1", seeds("not converged", "diverged")))
-    assert (found.verdict, found.reason) == ("out of reach here", "no run converged")
+    assert (found.verdict, found.reason) == ("out of reach here", "no run is decided")
 
 
 def widths(*counts, scale=1.0, **settings):
@@ -70,7 +73,7 @@ def test_e2_is_reproduced_where_the_rate_goes_from_0_to_1():
     assert (
         "DNC rate at width 10, 20, 30; scale 1: 0.00, 0.31, 1.00, at the last 16/16 (95%: 0.81 to 1.00)." in found.ours
     )
-    assert "Mean rank from 5.0 to 9.0. 0 of 48 runs did not converge." in found.ours
+    assert "Mean rank from 5.0 to 9.0. 0 of 48 runs are undecided." in found.ours
 
 
 def test_e2_names_the_scales_at_which_it_holds():
@@ -91,8 +94,8 @@ def test_e2_does_not_count_runs_that_still_move():
     rows = [*widths(0, 5, **FULL), *seeds(*["dnc"] * 8, *["not converged"] * 8, width=30, **FULL)]
     found = judgement("E2", part("E2", rows))
     assert found.verdict == "not reproduced"
-    assert found.numbers["not_converged"] == 8
-    assert found.numbers["scales"]["1"]["runs converged"] is False
+    assert found.numbers["undecided"] == 8
+    assert found.numbers["scales"]["1"]["runs decided"] is False
 
 
 def test_e2_needs_its_shortcut_to_be_checked():
@@ -194,11 +197,23 @@ def test_e7_does_not_take_runs_that_still_move_above_the_bound_as_evidence_again
     found = e7(*relu(2, 16, status="not converged"))
     assert (found.verdict, found.reason) == (
         "out of reach here",
-        "UFM: not at any initial scale by the horizon, where most runs above the bound still moved",
+        "UFM: not at any initial scale by the horizon, where undecided runs above the bound could show it",
     )
     below = e7(*relu(14, 16, status="not converged"))
-    assert below.reason == "UFM: no run had converged, so that none above the bound could refute the claim"
+    assert below.reason == "UFM: no run was decided, so that none above the bound could refute the claim"
     assert "16 of 16 still moved at the horizon" in below.ours
+
+
+def test_e7_is_judged_by_bounds():
+    """11 of 32 below: refuted if all others are decided, open if the undecided ones could make it most of them."""
+    rows = relu(11, 32)
+    assert e7(*rows).verdict == "not reproduced"
+    some = [row | ({"status": "stalled"} if row["seed"] > 26 else {}) for row in rows]
+    assert e7(*some).verdict == "not reproduced"
+    many_open = [row | ({"status": "stalled"} if row["seed"] > 12 else {}) for row in rows]
+    assert e7(*many_open).verdict == "out of reach here"
+    settled = [row | {"status": "settled"} for row in rows]
+    assert e7(*settled).verdict == "not reproduced"
 
 
 def test_e7_says_how_many_still_moved():

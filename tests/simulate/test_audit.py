@@ -82,7 +82,7 @@ def falsified(ensemble, changes):
 
 
 def test_what_counts_as_disagreement():
-    """The name, and the loss where the name is the same; a run that did not converge counts for nothing."""
+    """The name, and the loss where the name is the same; an undecided run leaves room in the interval."""
     honest = accelerated(SMALL, seeds=8)
     ensemble = falsified(
         honest,
@@ -90,8 +90,8 @@ def test_what_counts_as_disagreement():
             1: lambda run: replace(run, verdict=replace(run.verdict, structure="rank-3")),
             2: lambda run: replace(run, verdict=replace(run.verdict, loss=run.verdict.loss * (1 + 1e-4))),
             3: lambda run: replace(run, verdict=replace(run.verdict, loss=run.verdict.loss * (1 + 1e-7))),
-            4: lambda run: replace(run, converged=False),
-            5: lambda run: replace(run, converged=False, verdict=replace(run.verdict, structure="rank-3")),
+            4: lambda run: replace(run, status="not converged"),
+            5: lambda run: replace(run, status="stalled", verdict=replace(run.verdict, structure="rank-3")),
         },
     )
     lost = tuple(run for run in ensemble.finished if run.seed < 6)
@@ -101,10 +101,10 @@ def test_what_counts_as_disagreement():
     assert [pair.seed for pair in found.disagreements] == [1, 2]
     assert [(pair.accelerated, pair.full) for pair in found.not_comparable] == [
         ("not converged", "dnc"),
-        ("not converged", "dnc"),
+        ("stalled", "dnc"),
         ("diverged", "dnc"),
     ]
-    assert (found.disagreement().count, found.disagreement().total) == (2, 4)
+    assert (found.disagreement().count, found.disagreement().undecided, found.disagreement().runs) == (2, 3, 7)
 
 
 def test_runs_short_of_the_horizon_are_reported_apart():
@@ -112,13 +112,20 @@ def test_runs_short_of_the_horizon_are_reported_apart():
     found = audit(ensemble, TorchEngine(), size=10, generator=generator())
     assert 0 < found.comparable == ensemble.converged < 10
     assert {(pair.accelerated, pair.full) for pair in found.not_comparable} == {("not converged", "not converged")}
-    assert found.disagreement().total == found.comparable
+    assert found.disagreement().undecided == 10 - found.comparable
 
 
 def test_nothing_comparable_has_no_rate():
     found = audit(accelerated(SMALL, seeds=3, steps_max=90), TorchEngine(), size=3, generator=generator())
-    assert (found.comparable, found.disagreement().value, found.disagreement().interval) == (0, None, None)
-    assert found.as_json()["disagreement"] == {"count": 0, "rate": None, "interval": None, "confidence": 0.95}
+    assert (found.comparable, found.disagreement().value, found.disagreement().interval) == (0, None, (0.0, 1.0))
+    assert found.as_json()["disagreement"] == {
+        "count": 0,
+        "undecided": 3,
+        "runs": 3,
+        "rate": None,
+        "interval": [0.0, 1.0],
+        "confidence": 0.95,
+    }
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
@@ -166,7 +173,7 @@ def test_json_is_the_contract():
         "audited": 4,
         "comparable": 4,
         "not_comparable": 0,
-        "disagreement": {"count": 1, "rate": 0.25, "confidence": 0.95},
+        "disagreement": {"count": 1, "undecided": 0, "runs": 4, "rate": 0.25, "confidence": 0.95},
         "runs": [
             {"seed": s, "accelerated": "paired" if s == 2 else "dnc", "full": "dnc", "agrees": s != 2} for s in range(4)
         ],

@@ -11,14 +11,16 @@ PROBLEM = Problem(classes=4, layers=2, decay=2.0**-10)
 
 
 def test_defaults_follow_the_decay():
-    assert descent(PROBLEM, 0.5) == Descent(lr=0.5, tolerance=2.0**-10 / 1000, steps_max=409_600)
+    assert descent(PROBLEM, 0.5) == Descent(lr=0.5, tolerance=2.0**-10 / 1000, steps_max=409_600, window=2048)
     assert descent(Problem(classes=4, layers=2, decay=0.1), 2).tolerance == 1e-6
     uneven = descent(Problem(classes=4, layers=1, decay=(2.0**-16, 0.5)), 1.0)
     assert (uneven.tolerance, uneven.steps_max) == (2.0**-16 / 1000, 200 * 2**16)
 
 
 def test_settings_given_are_kept():
-    assert descent(PROBLEM, 0.5, tolerance=1e-9, steps_max=7) == Descent(lr=0.5, tolerance=1e-9, steps_max=7)
+    assert descent(PROBLEM, 0.5, tolerance=1e-9, steps_max=7) == Descent(
+        lr=0.5, tolerance=1e-9, steps_max=7, window=2048
+    )
 
 
 def test_horizons_follow_the_optimiser():
@@ -46,7 +48,7 @@ def test_bad_numbers(name, value):
         Descent(**settings)
 
 
-@pytest.mark.parametrize("name", ["steps_max", "check_every"])
+@pytest.mark.parametrize("name", ["steps_max", "check_every", "window"])
 def test_bad_counts(name):
     settings = {"lr": 1.0, "tolerance": 1e-6, "steps_max": 10} | {name: 0}
     with pytest.raises(InvalidInputError, match=f"{name}: expected a whole number >= 1, but found 0; leave it out"):

@@ -32,15 +32,15 @@ def test_small_networks_end_at_known_critical_points_only():
         assert logits_objective(logits, SMALL) == pytest.approx(loss, abs=1e-8)
 
 
-def test_a_short_horizon_converges_nowhere_and_has_no_rate():
+def test_a_short_horizon_decides_nothing_and_leaves_the_rate_open():
     ensemble = simulate(SMALL, seeds=8, lr=1.0, steps_max=10)
     assert (ensemble.converged, ensemble.not_converged) == (0, 8)
-    assert (ensemble.dnc().value, ensemble.dnc().interval) == (None, None)
+    assert (ensemble.dnc().value, ensemble.dnc().interval) == (None, (0.0, 1.0))
     assert (ensemble.rank_counts(), ensemble.structure_counts()) == ({}, {})
     assert set(ensemble.structures) == set(ensemble.statuses) == {"not converged"}
     assert (ensemble.gradient_norms > ensemble.descent.tolerance).all()
     (line,) = ensemble.advice()
-    assert re.match(r"steps_max: 8 of 8 runs still moved after 10 steps; raise it to \d+: the last stretch alone", line)
+    assert re.match(r"steps_max: 8 of 8 runs still descended after 10 steps; raise it to \d+: the last stretch", line)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,10 @@ def test_json_is_the_contract():
     assert list(found) == [
         "runs",
         "converged",
+        "settled",
+        "zero",
         "not_converged",
+        "stalled",
         "diverged",
         "interrupted",
         "dnc",
@@ -160,8 +163,10 @@ def test_json_is_the_contract():
         name for name in ensemble.structures if name != "not converged"
     ]
     assert (found["optimiser"], found["initialisation"]) == ("gradient descent", "gaussian, scale 1")
-    low, high = binomtest(found["dnc"]["count"], found["converged"]).proportion_ci(method="wilson")
-    assert found["dnc"]["interval"] == pytest.approx([low, high])
+    count, undecided = found["dnc"]["count"], found["not_converged"]
+    low, high = (binomtest(k, 3).proportion_ci(method="wilson") for k in (count, count + undecided))
+    wanted = {"count": count, "undecided": undecided, "runs": 3, "rate": None if undecided else count / 3}
+    assert found["dnc"] == wanted | {"interval": [low.low, high.high]}
     assert found["engine"] == "torch float64 cpu"
     assert found["model_steps_per_second"] * found["seconds"] == pytest.approx(ensemble.steps.sum())
 

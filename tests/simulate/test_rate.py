@@ -33,13 +33,34 @@ def test_nothing_is_known_from_no_runs():
     assert (found.value, found.interval) == (None, None)
 
 
+@given(runs=st.integers(1, 300), data=st.data(), method=st.sampled_from(["wilson", "exact"]))
+def test_undecided_runs_widen_the_interval_to_whatever_they_do(runs, data, method):
+    count = data.draw(st.integers(0, runs - 1))
+    undecided = data.draw(st.integers(1, runs - count))
+    found = rate(count, runs, undecided=undecided, method=method)
+    assert found.value is None
+    assert found.interval == (
+        rate(count, runs, method=method).interval[0],
+        rate(count + undecided, runs, method=method).interval[1],
+    )
+    fewer = rate(count, runs, undecided=undecided - 1, method=method).interval
+    assert found.interval[0] == fewer[0]
+    assert found.interval[1] >= fewer[1]
+    for collapsed in range(undecided + 1):  # whatever they turn out to be
+        low, high = rate(count + collapsed, runs, method=method).interval
+        assert found.interval[0] <= low + 1e-12
+        assert high <= found.interval[1] + 1e-12
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"count": 3, "total": 2}, r"count: expected 0..2, but found 3; count among the total only"),
-        ({"count": -1, "total": 2}, r"count: expected 0..2, but found -1"),
-        ({"count": 1, "total": 2, "method": "normal"}, 'interval: expected "wilson" or "exact", but found \'normal\''),
-        ({"count": 1, "total": 2, "confidence": 1.0}, "confidence: expected a number between 0 and 1, but found 1.0"),
+        ({"count": 3, "runs": 2}, r"count: expected counts of at most 2 runs, but found 3 and 0 undecided; count each"),
+        ({"count": -1, "runs": 2}, r"count: expected counts of at most 2 runs, but found -1 and 0"),
+        ({"count": 1, "runs": 2, "undecided": 2}, r"count: expected counts of at most 2 runs, but found 1 and 2"),
+        ({"count": 1, "runs": 2, "undecided": -1}, r"count: expected counts of at most 2 runs, but found 1 and -1"),
+        ({"count": 1, "runs": 2, "method": "normal"}, 'interval: expected "wilson" or "exact", but found \'normal\''),
+        ({"count": 1, "runs": 2, "confidence": 1.0}, "confidence: expected a number between 0 and 1, but found 1.0"),
     ],
 )
 def test_bad_input(arguments, message):

@@ -82,13 +82,11 @@ def _theory_verdict(theory: dict) -> list[str]:
 def _ensemble_verdict(ensemble: dict) -> str:
     collapse = ensemble["dnc"]
     ends = ", ".join(f"{name} {count}" for name, count in ensemble["structures"].items())
-    rate = "no rate"
-    if collapse["rate"] is not None:
-        low, high = collapse["interval"]
-        rate = f"rate {collapse['rate']:.3f}, 95% interval {low:.3f} to {high:.3f}"
+    low, high = collapse["interval"]
+    rate = "rate open" if collapse["rate"] is None else f"rate {collapse['rate']:.3f}"
     return (
-        f"Ensemble, {ensemble['runs']} seeds at lr 2: {ensemble['converged']} converged; collapse in "
-        f"{collapse['count']} ({rate}); ends: {ends}; {ensemble['seconds']:.0f} s"
+        f"Ensemble, {ensemble['runs']} seeds at lr 2: {collapse['undecided']} undecided; collapse in "
+        f"{collapse['count']} ({rate}, 95% interval {low:.3f} to {high:.3f}); ends: {ends}; {ensemble['seconds']:.0f} s"
     )
 
 

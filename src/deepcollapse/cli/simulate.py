@@ -1,7 +1,7 @@
 """``deepcollapse simulate``: an ensemble trained to convergence."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,17 @@ from deepcollapse.cli.model import Model, Whole
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.errors import ConvergenceError, InvalidInputError
 from deepcollapse.experiments import KeptRuns, run_settings
-from deepcollapse.simulate import Engine, EngineChoice, Ensemble, planned_engine, stabilities, trajectories
+from deepcollapse.simulate import (
+    DECIDED,
+    STATUSES,
+    Engine,
+    EngineChoice,
+    Ensemble,
+    Status,
+    planned_engine,
+    stabilities,
+    trajectories,
+)
 from deepcollapse.simulate import audit as compared
 from deepcollapse.simulate import simulate as run
 
@@ -55,7 +65,7 @@ def simulate(
         stability: tell minima from saddles among the ends.
         watch: repeat so many of the first runs and give their trajectories (with --json).
         keep: file of ended runs, to stop at any time and go on by the same command.
-        require_converged: exit with code 1 unless every run converged; by default the counts say how many did.
+        require_converged: exit with code 1 unless every run converged, settled or is at zero.
         json: write one JSON document to standard output.
     """
     problem, law = model.problem(), start.initialisation()
@@ -120,18 +130,23 @@ def _expect_ends(ensemble: Ensemble, kept: KeptRuns | None, *, require_converged
             f"interrupted: expected {ensemble.runs} ends, but {ensemble.interrupted} runs have none; the others are "
             f"reported above, {remedy}"
         )
-    if require_converged and ensemble.converged < ensemble.runs:
+    if require_converged and ensemble.undecided:
         raise ConvergenceError(
-            f"converged: expected all {ensemble.runs} runs, but found {ensemble.converged}; raise --steps-max or lower "
-            "--lr"
+            f"converged: expected all {ensemble.runs} runs to converge or settle, but found {ensemble.decided} "
+            f"({_undecided(ensemble.counts)}); raise --steps-max or lower --lr"
         )
+
+
+def _undecided(counts: Mapping[Status, int]) -> str:
+    """Statuses of undecided runs, with how many have them."""
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count and name not in DECIDED)
 
 
 def _stability(ensemble: Ensemble) -> dict[str, object]:
     """Keys of the document: how many ends are of which kind, and each of them, in the order of ``ends``."""
     found = stabilities([run.verdict for run in ensemble.finished], ensemble.problem)
-    converged = (kind for run, kind in zip(ensemble.finished, found, strict=True) if run.converged)
-    kinds = Counter(kind.verdict or f"undecided: {kind.undecided}" for kind in converged)
+    decided = (kind for run, kind in zip(ensemble.finished, found, strict=True) if run.decided)
+    kinds = Counter(kind.verdict or f"undecided: {kind.undecided}" for kind in decided)
     return {"stability": dict(kinds.most_common()), "stabilities": [kind.as_json() for kind in found]}
 
 
@@ -162,29 +177,28 @@ def _audit(ensemble: Ensemble, engine: Engine, size: int) -> dict[str, object]:
 
 def _print(document: dict) -> None:
     if document["structures"]:
-        print_table("Where the converged runs ended", ["structure", "runs"], list(document["structures"].items()))
+        print_table("Where the decided runs ended", ["structure", "runs"], list(document["structures"].items()))
         print_table("Rank of their logits", ["rank", "runs"], list(document["ranks"].items()))
     if "stability" in document:
         print_table("Hessian at their ends", ["kind", "runs"], list(document["stability"].items()))
-    collapse = document["dnc"]
-    if collapse["rate"] is None:
-        print_lines(f"None of {document['runs']} runs converged")
-        return
-    low, high = collapse["interval"]
-    print_lines(
-        f"{document['converged']} of {document['runs']} runs converged; deep neural collapse in {collapse['count']}: "
-        f"rate {collapse['rate']:.3f}, 95% interval {low:.3f} to {high:.3f}; {document['seconds']:.1f} s"
-    )
+    print_lines(f"{_collapse_line(document)}; {document['seconds']:.1f} s")
     if "audit" in document:
         print_lines(_audit_line(document["audit"]))
 
 
+def _collapse_line(document: dict) -> str:
+    """How the runs ended, and the rate of collapse as far as it is known."""
+    collapse, counts = document["dnc"], {status: document[status.replace(" ", "_")] for status in STATUSES}
+    ends = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return f"{collapse['runs']} runs: {ends}; deep neural collapse in {collapse['count']}: {_rate(collapse)}"
+
+
+def _rate(share: dict) -> str:
+    low, high = share["interval"]
+    value = f"rate {share['rate']:.3f}" if share["rate"] is not None else f"rate open, {share['undecided']} undecided"
+    return f"{value}, 95% interval {low:.3f} to {high:.3f}"
+
+
 def _audit_line(found: dict) -> str:
-    wrong, count = found["disagreement"], found["comparable"]
-    if wrong["rate"] is None:
-        return f"Audit: none of {found['audited']} runs converged both ways"
-    low, high = wrong["interval"]
-    return (
-        f"Audit: {wrong['count']} of {count} runs end elsewhere without acceleration: rate {wrong['rate']:.3f}, "
-        f"95% interval {low:.3f} to {high:.3f}"
-    )
+    wrong = found["disagreement"]
+    return f"Audit: {wrong['count']} of {wrong['runs']} runs end elsewhere without acceleration: {_rate(wrong)}"

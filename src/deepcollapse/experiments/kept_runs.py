@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate import Descent, Initialisation, Nearest, Run, Verdict
+from deepcollapse.simulate import Descent, Initialisation, LayerDistances, Nearest, Run, Verdict
 from deepcollapse.ufm import Problem, Reading
 
 __all__ = ["KeptRuns", "run_settings"]
@@ -102,5 +102,10 @@ def _read(line: bytes) -> tuple[int, Run | None]:
         return record["seed"], None
     run, verdict = record["run"], record["run"]["verdict"]
     arrays = {name: np.array(verdict["reading"][name]) for name in ("logits", "singular_values")}
-    parts = {"reading": Reading(**verdict["reading"] | arrays), "nearest": Nearest(**verdict["nearest"])}
+    layers = LayerDistances(**{name: tuple(verdict["layers"][name]) for name in ("before", "after")})
+    parts = {
+        "reading": Reading(**verdict["reading"] | arrays),
+        "nearest": Nearest(**verdict["nearest"]),
+        "layers": layers,
+    }
     return record["seed"], Run(**run | {"verdict": Verdict(**verdict | parts)})

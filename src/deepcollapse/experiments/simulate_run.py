@@ -47,6 +47,8 @@ _COLUMNS = {
     "loss": pa.float64(),
     "loss_gap": pa.float64(),
     "dnc_distance": pa.float64(),
+    "distances_before": NUMBERS,
+    "distances_after": NUMBERS,
     "nearest": pa.string(),
     "nearest_distance": pa.float64(),
     "within_class": pa.float64(),
@@ -162,7 +164,6 @@ def _row(run: Run) -> dict[str, object]:
     ended = run.as_json()
     nearest = run.verdict.nearest
     return ended | {
-        "status": "converged" if run.converged else "not converged",
         "nearest": nearest.name,
         "nearest_distance": nearest.distance_min,
     }

@@ -112,16 +112,13 @@ def dimension_of_solutions(dimension: Json) -> str:
 
 
 def runs_in_words(ensemble: Json) -> str:
-    """How many runs converged, and how often these ended in deep neural collapse."""
-    runs, converged, dnc = ensemble["runs"], ensemble["converged"], ensemble["dnc"]
-    first = _capital(f"{counted(converged, 'run', total=runs)} converged{_others(ensemble)}.")
-    if dnc["rate"] is None:
-        return f"{first} So the rate of DNC has no value."
-    low, high = dnc["interval"]
-    return (
-        f"{first} {counted(dnc['count'], 'run')} ended in DNC: a rate of {number(dnc['rate'], digits=3)}, confidence "
-        f"interval {number(low, digits=3)} to {number(high, digits=3)}."
-    )
+    """How many runs have a known end, and how often that is deep neural collapse."""
+    runs, dnc = ensemble["runs"], ensemble["dnc"]
+    decided = runs - dnc["undecided"]
+    first = _capital(f"{counted(decided, 'run', total=runs)} converged or settled{_others(ensemble)}.")
+    low, high = (number(end, digits=3) for end in dnc["interval"])
+    rate = "the rate is open" if dnc["rate"] is None else f"a rate of {number(dnc['rate'], digits=3)}"
+    return f"{first} {counted(dnc['count'], 'run')} ended in DNC: {rate}, confidence interval {low} to {high}."
 
 
 def endpoint_losses(losses: Sequence[float], bound: float | None) -> str:
@@ -156,15 +153,15 @@ def _rounded(value: float, direction: str) -> str:
 
 
 def _others(ensemble: Json) -> str:
-    """What became of the runs that did not converge, as far as it is known."""
-    missing = ensemble["runs"] - ensemble["converged"]
+    """What became of the undecided runs."""
     fates = {
-        "not_converged": "still moving at the last step allowed",
+        "not_converged": "still descending at the last step allowed",
+        "stalled": "moving to and fro there",
         "diverged": "diverged",
         "interrupted": "interrupted",
     }
-    known = [f"{number(ensemble[key])} {fate}" for key, fate in fates.items() if ensemble.get(key)]
-    return f"; {', '.join(known) or f'{number(missing)} did not'}" if missing else ""
+    known = [f"{number(ensemble[key])} {fate}" for key, fate in fates.items() if ensemble[key]]
+    return f"; {', '.join(known)}" if known else ""
 
 
 def _capital(text: str) -> str:

@@ -4,11 +4,22 @@ from deepcollapse.simulate.audit import Audit, Comparison, audit
 from deepcollapse.simulate.balance_acceleration import BalanceAcceleration
 from deepcollapse.simulate.classify import Verdict, classify, dnc_distance
 from deepcollapse.simulate.cpu_engine import CpuEngine
-from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, descent, expected_steps
+from deepcollapse.simulate.engine import (
+    DECIDED,
+    STATUSES,
+    Descent,
+    Endpoint,
+    Engine,
+    Progress,
+    Status,
+    descent,
+    expected_steps,
+)
 from deepcollapse.simulate.engine_choice import EngineChoice, engine_choice
 from deepcollapse.simulate.engine_plan import planned_engine
 from deepcollapse.simulate.ensemble import Ensemble, Run
 from deepcollapse.simulate.initialise import Initialisation, gaussian, gaussian_starts
+from deepcollapse.simulate.layers import LayerDistances
 from deepcollapse.simulate.nearest import Nearest
 from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Optimiser, optimiser_named
 from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
@@ -20,6 +31,8 @@ from deepcollapse.simulate.torch_engine import TorchEngine
 from deepcollapse.simulate.trajectory import Snapshot, Trajectory, trajectories
 
 __all__ = [
+    "DECIDED",
+    "STATUSES",
     "Adam",
     "Audit",
     "BalanceAcceleration",
@@ -32,6 +45,7 @@ __all__ = [
     "Ensemble",
     "GradientDescent",
     "Initialisation",
+    "LayerDistances",
     "Ledger",
     "Momentum",
     "Nearest",
@@ -43,6 +57,7 @@ __all__ = [
     "Snapshot",
     "Stability",
     "StableRate",
+    "Status",
     "TorchEngine",
     "Trajectory",
     "Verdict",

@@ -21,10 +21,10 @@ class Comparison:
 
     Attributes:
         seed: of the start.
-        accelerated: name of the endpoint, or "not converged" or "diverged".
-        full: the same under full descent; "interrupted" where that was stopped.
+        accelerated: name of the endpoint, or the status of a run that is undecided.
+        full: the same under full descent.
         agrees: whether both ends have the same name and the same loss up to ``LOSS_RTOL``, which tells points without
-            a name apart that have the same rank; None where one of the runs did not converge.
+            a name apart that have the same rank; None where one of the runs is undecided.
     """
 
     seed: int
@@ -58,39 +58,39 @@ class Audit:
 
     @property
     def comparable(self) -> int:
-        """Number of seeds from which both runs converged."""
+        """Number of seeds from which both runs are decided."""
         return len(self.comparisons) - len(self.not_comparable)
 
     @property
     def not_comparable(self) -> tuple[Comparison, ...]:
-        """Seeds from which a run did not converge; they count neither as agreement nor against it."""
+        """Seeds from which a run is undecided; they leave room in the interval."""
         return tuple(pair for pair in self.comparisons if pair.agrees is None)
 
     @property
     def disagreements(self) -> tuple[Comparison, ...]:
-        """Seeds from which both runs converged, to different endpoints."""
+        """Seeds from which both runs are decided, at different endpoints."""
         return tuple(pair for pair in self.comparisons if pair.agrees is False)
 
     def disagreement(self) -> Rate:
-        """Share of the comparable seeds that disagree, with the interval of Clopper and Pearson.
+        """Share of the seeds that disagree, with the interval of Clopper and Pearson.
 
-        With no disagreement among m seeds its upper end is 1 - (alpha / 2)^(1/m), about 3.7 / m at 95%.
+        With no disagreement among m comparable seeds its upper end is 1 - (alpha / 2)^(1/m), about 3.7 / m at 95%.
         """
-        return rate(len(self.disagreements), self.comparable, method="exact", confidence=self.confidence)
+        return rate(
+            len(self.disagreements),
+            len(self.comparisons),
+            undecided=len(self.not_comparable),
+            method="exact",
+            confidence=self.confidence,
+        )
 
     def as_json(self) -> dict[str, object]:
         """Counts, rate and every seed in plain types."""
-        found = self.disagreement()
         return {
             "audited": len(self.comparisons),
             "comparable": self.comparable,
             "not_comparable": len(self.not_comparable),
-            "disagreement": {
-                "count": found.count,
-                "rate": found.value,
-                "interval": found.interval and list(found.interval),
-                "confidence": self.confidence,
-            },
+            "disagreement": self.disagreement().as_json() | {"confidence": self.confidence},
             "runs": [
                 {"seed": pair.seed, "accelerated": pair.accelerated, "full": pair.full, "agrees": pair.agrees}
                 for pair in self.comparisons
@@ -158,12 +158,12 @@ def audit(
 
 
 _End = tuple[str, float | None]
-"""Name and, where the run converged, loss."""
+"""Name and, where the run is decided, loss; else the status."""
 
 
 def _ends(ensemble: Ensemble) -> dict[int, _End]:
     finished = {
-        run.seed: (run.verdict.structure, run.verdict.loss) if run.converged else ("not converged", None)
+        run.seed: (run.verdict.structure, run.verdict.loss) if run.decided else (run.status, None)
         for run in ensemble.finished
     }
     lost: dict[int, _End] = dict.fromkeys(ensemble.diverged, ("diverged", None))

@@ -9,6 +9,7 @@ import numpy as np
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Progress, Report, Start, Status
+from deepcollapse.simulate.engine import progress as counted
 from deepcollapse.simulate.optimiser import expect_gradient_descent
 from deepcollapse.ufm import Factors, Problem, factor_shapes, forward
 
@@ -85,7 +86,8 @@ class BalanceAcceleration:
         steps = self.switch_step(problem, lr=descent.lr)
         if steps >= descent.steps_max:
             return self.inner.train(problem, starts, descent=descent, report=report)
-        legs = replace(descent, steps_max=steps), replace(descent, steps_max=descent.steps_max - steps)
+        first = replace(descent, steps_max=steps, window=None)  # what is left of the imbalance goes on
+        legs = first, replace(descent, steps_max=descent.steps_max - steps)
         return self._legs(problem, starts, legs=legs, tally=_Tally(report))
 
     def _legs(
@@ -186,8 +188,7 @@ class _Tally:
 
         def passed_on(progress: Progress, report: Report = self._report) -> None:
             self._steps[index] = progress.steps
-            counts = self._ends["converged"], self._ends["not converged"], self._ends["diverged"]
-            report(Progress(*counts, running=self._begun - self._ends.total(), steps=sum(self._steps)))
+            report(counted(self._ends, running=self._begun - self._ends.total(), steps=sum(self._steps)))
 
         return passed_on
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import UndefinedError
+from deepcollapse.simulate.layers import LayerDistances, layer_distances
 from deepcollapse.simulate.nearest import Nearest, nearest
 from deepcollapse.ufm import (
     Factors,
@@ -47,13 +48,16 @@ class Verdict:
     Attributes:
         structure: "dnc" (the simplex for cross-entropy, the orthogonal frame for the squared error), "zero", the name
             of another structure ("paired", "partition-2-8", "T5", "circle", ...), or "rank-r" for one without a name.
+            A ReLU network with the logits of collapse is "dnc" only if all its layers are collapsed, and has the name
+            of its logits ("simplex", "orthogonal-frame") otherwise.
         rank: of the logits, at the relative tolerance ``RANK_RTOL``.
         loss: F at the factors, in float64.
         loss_gap: loss minus that of the linear model's structure of this name, None without a name. For a linear run
             it is what was left to descend; for a ReLU run the price of being rectified.
         dnc_distance: of the class-mean logits from those of collapse, see ``dnc_distance``.
-        nearest: the named structure itself, or the nearest one for a run without a name; for a run that did not
-            converge it says where the run was heading or passing by.
+        layers: distance of every layer from collapse.
+        nearest: the named structure itself, or the nearest one for a run without a name; for an undecided run it says
+            where the run was heading or passing by.
         reading: logits, singular values, within-class spread and imbalance of the factors.
     """
 
@@ -62,6 +66,7 @@ class Verdict:
     loss: float
     loss_gap: float | None
     dnc_distance: float | None
+    layers: LayerDistances
     nearest: Nearest
     reading: Reading
 
@@ -72,15 +77,15 @@ def nameable(problem: Problem) -> tuple[tuple[str, Structure], ...]:
     Under class imbalance the closed forms are trial points and no run ends there: only "zero", collapse and ranks are
     reported. Collapse is then every multiple of the one-layer frame, a critical point for one layer only.
     A ReLU network's critical points are others than the linear model's, with scales of their own, so only patterns with
-    one scale can be recognised.
+    one scale can be recognised. There logits do not make collapse, whose pattern has its own name.
     """
     listed = [s for s in structures(problem) if s.critical or s.name == "one-layer-frame"]
     if problem.activation == "relu":
         listed = [s for s in listed if len(s.scales) <= 1]
     collapsed = _collapse(problem)
     name = None if collapsed is None else collapsed.name
-    named = [("dnc" if s.name == name else s.name, s) for s in listed]
-    return tuple(sorted(named, key=lambda pair: (pair[0] != "dnc", pair[0] != "paired")))
+    named = [("dnc" if s.name == name and not _rectified(problem) else s.name, s) for s in listed]
+    return tuple(sorted(named, key=lambda pair: (pair[1].name != name, pair[0] != "paired")))
 
 
 def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, Structure]] | None = None) -> Verdict:
@@ -88,7 +93,8 @@ def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, S
 
     Linear: loss, rank, singular values and logits must all agree with a structure's. ReLU: rank, and singular values
     and logits at equal norm; neither loss nor scale is compared, because the linear model's points are none of the
-    ReLU model's. Logits that differ within classes get no name.
+    ReLU model's. It is deep neural collapse only if every layer is collapsed, before and after the
+    activation. Logits that differ within classes get no name.
 
     Args:
         factors: H_1, W_1, ..., W_L.
@@ -106,13 +112,17 @@ def classify(factors: Factors, problem: Problem, *, known: Sequence[tuple[str, S
     matching = (
         (name, s) for name, s in candidates if s.rank == rank and _agrees(s, reading, loss=loss, problem=problem)
     )
-    found = next(matching, None)
+    found, layers = next(matching, None), layer_distances(factors, problem)
+    collapsed = _collapse(problem)
+    if found and collapsed and found[1].name == collapsed.name and layers.within(LOGITS_RTOL):
+        found = ("dnc", found[1])
     return Verdict(
         structure=f"rank-{rank}" if found is None else found[0],
         rank=rank,
         loss=loss,
         loss_gap=None if found is None else loss - found[1].loss,
         dnc_distance=dnc_distance(reading.logits, problem),
+        layers=layers,
         nearest=nearest(
             reading.logits,
             candidates if found is None else [found],
@@ -151,6 +161,11 @@ def dnc_distance(logits: Float[np.ndarray, "K K"], problem: Problem) -> float | 
 def _free_scale(problem: Problem) -> bool:
     """Whether patterns are compared at equal norm, because ends have scales that no structure has."""
     return problem.activation == "relu" or not (problem.balanced or problem.layers == 1)
+
+
+def _rectified(problem: Problem) -> bool:
+    """Whether a hidden layer has an activation that acts."""
+    return problem.activation == "relu" and problem.layers > 1
 
 
 def _rank(reading: Reading, problem: Problem) -> int:

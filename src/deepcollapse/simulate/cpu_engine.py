@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status, loss_ceiling
+from deepcollapse.simulate.engine import Descent, Endpoint, Report, Start, Status, loss_ceiling, progress
 from deepcollapse.simulate.kernel import Block, Model, kernel
 from deepcollapse.simulate.optimiser import expect_gradient_descent
+from deepcollapse.simulate.settling import Settling
 from deepcollapse.ufm import Factors, Problem, factor_shapes
 
 __all__ = ["CpuEngine"]
@@ -83,18 +84,19 @@ class CpuEngine:
         expect_gradient_descent(descent.optimiser, of="the compiled kernel", remedy='use engine="torch"')
         waiting, tally, steps = iter(starts), Counter[Status](), 0
         lanes = _Lanes(problem, self.dtype, threads=self.threads or torch.get_num_threads())
+        settling = Settling(problem, descent)
         lanes.fill(waiting)
         while lanes.running:
             steps += lanes.advance(descent)
-            ended = list(lanes.endings(descent))
+            lanes.watched_by(settling)
+            ended = [settling.judged(endpoint) for endpoint in lanes.endings(descent)]
             tally.update(endpoint.status for endpoint in ended)
             if ended:
                 lanes.fill(waiting)
                 lanes.close_up()
             yield from ended
             if report:
-                counts = tally["converged"], tally["not converged"], tally["diverged"]
-                report(Progress(*counts, lanes.running, steps))
+                report(progress(tally, running=lanes.running, steps=steps))
 
 
 class _Lanes:
@@ -154,6 +156,16 @@ class _Lanes:
         self._kernel.run(self._model, ctypes.byref(block))
         self._ages += self._due
         return int(self._due.sum())
+
+    def watched_by(self, settling: Settling) -> None:
+        """Shows the last measurement of every run."""
+        busy = np.flatnonzero(self._busy)
+        settling.look(
+            self._seeds[busy],
+            self._ages[busy],
+            losses=self._losses[busy],
+            factors=lambda index: self._factors_of(int(busy[index])),
+        )
 
     def endings(self, descent: Descent) -> Iterator[Endpoint]:
         """What became of the runs that are over; their lanes are free."""

@@ -1,9 +1,9 @@
 """What an engine of gradient descent is given and what it gives back; engines differ in speed only."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from deepcollapse.ufm import Factors, Problem, regularised_loss
 from deepcollapse.ufm.structures import zero
 
 __all__ = [
+    "DECIDED",
+    "STATUSES",
     "Descent",
     "Endpoint",
     "Engine",
@@ -24,9 +26,21 @@ __all__ = [
     "descent",
     "expected_steps",
     "loss_ceiling",
+    "progress",
 ]
 
-Status = Literal["converged", "not converged", "diverged"]
+Status = Literal["converged", "settled", "zero", "not converged", "stalled", "diverged", "interrupted"]
+"""How a run ended.
+
+"converged": the gradient norm fell below the tolerance. "settled": objective and logits stand still at the horizon,
+see ``simulate.settling``, or the run jumps about a rest point on the kinks of a ReLU model. "zero": one of the two, and
+the logits are zero. "not converged": the objective still fell at the horizon. "stalled": it fell no further there,
+while the run still moved. "diverged": the loss blew up. "interrupted": stopped before its end."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+DECIDED: tuple[Status, ...] = ("converged", "settled", "zero")
+"""Statuses of runs that have an end to be named. The others are undecided: each might end anywhere."""
 
 Start = tuple[int, Factors]
 """The seed of a run and its initial factors (float64)."""
@@ -49,13 +63,15 @@ class Descent:
     not converged, whatever it looks like. The gradient is that of F whatever the optimiser makes of it.
 
     A ReLU model need not get there: where its minimum lies on a kink, steps jump to and fro across it and the gradient
-    stays of the size of its jump while the loss has settled. Such runs end as not converged, too.
+    stays of the size of its jump. A run that reaches the horizon is therefore looked at over the last ``window`` steps:
+    it has settled if nothing changed, and stalled if it moved without getting lower (``simulate.settling``).
 
     Args:
         lr: learning rate > 0.
         tolerance: gradient norm > 0.
         steps_max: the horizon, at least one step.
         check_every: steps between two measurements; a few percent of the cost at 100.
+        window: steps over which a run that has settled stands still; None looks for convergence only.
         optimiser: how gradients become steps.
 
     Raises:
@@ -66,6 +82,7 @@ class Descent:
     tolerance: float
     steps_max: int
     check_every: int = 100
+    window: int | None = None
     optimiser: Optimiser = field(default_factory=GradientDescent)
 
     def __post_init__(self) -> None:
@@ -73,8 +90,10 @@ class Descent:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
                 raise InvalidInputError(f"{name}: expected a finite number > 0, but found {value!r}; {remedy}")
-        for name in ("steps_max", "check_every"):
+        for name in ("steps_max", "check_every", "window"):
             value = getattr(self, name)
+            if name == "window" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidInputError(
                     f"{name}: expected a whole number >= 1, but found {value!r}; leave it out for the default"
@@ -96,7 +115,7 @@ def descent(
     where that is less. Default horizon: 200 / (lr mu) steps, mu the slowest direction at the expected ends
     (``curvature.settling_rate``), taken as a hundredth of the decay where it is less; half of the linear runs need
     about 20 / (lr mu), slow ones three times that (measured). With another optimiser it is 200 times its
-    ``settling_steps``.
+    ``settling_steps``. A run settles over one of these, 1 / (lr mu) steps.
 
     Raises:
         InvalidInputError: a number out of range, or a tolerance above decay / 100, where a run that only passes slowly
@@ -110,6 +129,9 @@ def descent(
         tolerance = min(1e-6, _DEFAULT * least)
     rule = GradientDescent() if optimiser is None else optimiser
     settings = Descent(lr=lr, tolerance=tolerance, steps_max=1 if steps_max is None else steps_max, optimiser=rule)
+    slowest = max(settling_rate(problem), _SOFTEST * least, _SMALLEST / lr)
+    settling = rule.settling_steps(lr, slowest)
+    settings = replace(settings, window=math.ceil(settling))
     if tolerance > _COARSEST * least:
         raise InvalidInputError(
             f"tolerance: expected at most decay / 100 = {_COARSEST * least:.3g}, but found {tolerance!r}; "
@@ -117,8 +139,7 @@ def descent(
         )
     if steps_max is not None:
         return settings
-    slowest = max(settling_rate(problem), _SOFTEST * least, _SMALLEST / lr)
-    horizon = _HORIZON * rule.settling_steps(lr, slowest)
+    horizon = _HORIZON * settling
     if horizon >= _LONGEST:
         raise InvalidInputError(
             f"steps_max: expected lr * decay large enough for a default horizon below {_LONGEST:g} steps, but found "
@@ -147,7 +168,7 @@ class Endpoint:
 
     Attributes:
         seed: of its start.
-        status: "converged", "not converged" (still moving at the horizon) or "diverged".
+        status: how it ended; an engine does not say "zero" or "interrupted".
         steps: taken.
         gradient_norm: ||grad F|| at the last measurement; not finite where a run overflowed.
         factors: in float64; None where the run diverged.
@@ -162,7 +183,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts of an ensemble under way: runs by how they ended, runs in the batch, steps done over all runs."""
+    """Counts of an ensemble under way: runs by how they ended, runs in the batch, steps done over all runs.
+
+    Runs that came to the horizon are ``not_converged``, whatever they are found to be there.
+    """
 
     converged: int
     not_converged: int
@@ -199,6 +223,16 @@ class Engine(Protocol):
         ``starts`` is read lazily: what has not begun costs no memory. ``report`` is called after each measurement.
         """
         ...
+
+
+def progress(ended: Mapping[Status, int], *, running: int, steps: int) -> Progress:
+    """The counts of an ensemble from those of its ends.
+
+    >>> progress({"converged": 2, "settled": 1, "stalled": 1, "diverged": 1}, running=3, steps=500)
+    Progress(converged=2, not_converged=2, diverged=1, running=3, steps=500)
+    """
+    converged, diverged = ended.get("converged", 0), ended.get("diverged", 0)
+    return Progress(converged, sum(ended.values()) - converged - diverged, diverged, running, steps)
 
 
 def loss_ceiling(factors: Factors, problem: Problem) -> float:

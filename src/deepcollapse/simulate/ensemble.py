@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from deepcollapse.simulate.classify import Verdict
-from deepcollapse.simulate.engine import Descent, expected_steps
+from deepcollapse.simulate.engine import DECIDED, STATUSES, Descent, Status, expected_steps
 from deepcollapse.simulate.initialise import Initialisation
 from deepcollapse.simulate.optimiser import Adam
 from deepcollapse.simulate.rate import Rate, rate
@@ -20,23 +20,30 @@ __all__ = ["Ensemble", "Run"]
 _FOLLOWED = 2  # diverged runs whose way is looked at for a safe learning rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run that reached an endpoint or the horizon.
 
     Attributes:
         seed: of its start.
         converged: whether the gradient norm fell below the tolerance before the horizon.
+        status: how it ended, see ``simulate.engine.Status``.
         steps: taken.
         gradient_norm: ||grad F|| at the end.
-        verdict: what the factors are at the end, whether it converged or not.
+        verdict: what the factors are at the end, whether that is decided or not.
     """
 
     seed: int
     converged: bool
+    status: Status
     steps: int
     gradient_norm: float
     verdict: Verdict
+
+    @property
+    def decided(self) -> bool:
+        """Whether the run has an end to be named: it converged, settled, or is at zero."""
+        return self.status in DECIDED
 
     def as_json(self) -> dict[str, object]:
         """The run in plain types; singular values instead of the logits."""
@@ -44,6 +51,7 @@ class Run:
         return {
             "seed": self.seed,
             "converged": self.converged,
+            "status": self.status,
             "steps": self.steps,
             "gradient_norm": self.gradient_norm,
             "structure": verdict.structure,
@@ -51,6 +59,8 @@ class Run:
             "loss": verdict.loss,
             "loss_gap": verdict.loss_gap,
             "dnc_distance": verdict.dnc_distance,
+            "distances_before": list(verdict.layers.before),
+            "distances_after": list(verdict.layers.after),
             "nearest": asdict(verdict.nearest),
             "within_class": reading.within_class,
             "imbalance": reading.imbalance,
@@ -62,13 +72,15 @@ class Run:
 class Ensemble:
     """Independent runs of one problem. All arrays have one row per entry of ``finished``.
 
-    Rates and histograms are over converged runs only: a run still moving at the horizon is neither collapsed nor not.
+    Every run has one of seven statuses (``counts``). Those that converged, settled or are at zero are decided, and
+    histograms are over these. The others are undecided, and rates leave room for them: a rate over the decided runs
+    alone would be biased towards the ends that are reached fast.
 
     Attributes:
         problem: the model.
         descent: learning rate and stopping rule.
         initialisation: law of the starts.
-        finished: the runs that converged or came to the horizon, by seed.
+        finished: the runs that converged or came to the horizon, by seed; both may be decided.
         diverged: seeds whose loss blew up.
         kept: seeds among these whose ends were known before; ``seconds`` does not count them.
         unfinished: seeds that had no end when the simulation was interrupted; empty otherwise.
@@ -92,14 +104,21 @@ class Ensemble:
         return len(self.finished) + len(self.diverged) + len(self.unfinished)
 
     @property
+    def counts(self) -> Mapping[Status, int]:
+        """Runs by status; every status is there, and the counts add up to ``runs``."""
+        lost = {"diverged": len(self.diverged), "interrupted": len(self.unfinished)}
+        found = Counter(run.status for run in self.finished) + Counter(lost)
+        return {status: found[status] for status in STATUSES}
+
+    @property
     def converged(self) -> int:
-        """Number of runs whose gradient norm fell below the tolerance."""
-        return sum(run.converged for run in self.finished)
+        """Number of runs whose gradient norm fell below the tolerance, away from zero."""
+        return self.counts["converged"]
 
     @property
     def not_converged(self) -> int:
-        """Number of runs still moving at the horizon."""
-        return len(self.finished) - self.converged
+        """Number of runs still descending at the horizon."""
+        return self.counts["not converged"]
 
     @property
     def interrupted(self) -> int:
@@ -107,14 +126,24 @@ class Ensemble:
         return len(self.unfinished)
 
     @property
+    def decided(self) -> int:
+        """Number of runs that converged, settled or are at zero."""
+        return sum(self.counts[status] for status in DECIDED)
+
+    @property
+    def undecided(self) -> int:
+        """Number of the other runs: each of them might end anywhere."""
+        return self.runs - self.decided
+
+    @property
     def seeds(self) -> Int[np.ndarray, " R"]:
         """Seeds of the finished runs."""
         return np.array([run.seed for run in self.finished], dtype=int)
 
     @property
-    def statuses(self) -> tuple[str, ...]:
-        """How each finished run ended, "converged" or "not converged"."""
-        return tuple("converged" if run.converged else "not converged" for run in self.finished)
+    def statuses(self) -> tuple[Status, ...]:
+        """How each finished run ended."""
+        return tuple(run.status for run in self.finished)
 
     @property
     def steps(self) -> Int[np.ndarray, " R"]:
@@ -138,8 +167,8 @@ class Ensemble:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Name of the endpoint, "not converged" for a run without one."""
-        return tuple(run.verdict.structure if run.converged else "not converged" for run in self.finished)
+        """Name of the endpoint, the status for a run that is undecided."""
+        return tuple(run.verdict.structure if run.decided else run.status for run in self.finished)
 
     @property
     def singular_values(self) -> Float[np.ndarray, "R K"]:
@@ -159,22 +188,23 @@ class Ensemble:
         return sum(run.steps for run in self.finished if run.seed not in self.kept) / self.seconds
 
     def dnc(self, *, method: str = "wilson", confidence: float = 0.95) -> Rate:
-        """How often gradient descent reached deep neural collapse, among the runs that converged.
+        """How often gradient descent reached deep neural collapse, among all runs.
 
-        The value is None when none did. Under class imbalance the simplex is not critical and is never reached.
+        The value is None while a run is undecided; the interval then reaches from none of these at collapse to all.
         """
-        return rate(self.structure_counts().get("dnc", 0), self.converged, method=method, confidence=confidence)
+        count = self.structure_counts().get("dnc", 0)
+        return rate(count, self.runs, undecided=self.undecided, method=method, confidence=confidence)
 
     def rank_counts(self) -> Mapping[int, int]:
-        """Converged runs by rank of their logits."""
-        return dict(sorted(Counter(run.verdict.rank for run in self.finished if run.converged).items()))
+        """Decided runs by rank of their logits."""
+        return dict(sorted(Counter(run.verdict.rank for run in self.finished if run.decided).items()))
 
     def structure_counts(self) -> Mapping[str, int]:
-        """Converged runs by name of their endpoint, the most frequent first."""
-        return dict(Counter(run.verdict.structure for run in self.finished if run.converged).most_common())
+        """Decided runs by name of their endpoint, the most frequent first."""
+        return dict(Counter(run.verdict.structure for run in self.finished if run.decided).most_common())
 
     def advice(self) -> tuple[str, ...]:
-        """What to change, one line for each way in which runs failed to end; empty when all converged."""
+        """What to change, one line for each way in which runs failed to end; empty when all are decided."""
         lines = []
         if self.diverged:
             lines.append(
@@ -182,8 +212,13 @@ class Ensemble:
             )
         if self.not_converged:
             lines.append(
-                f"steps_max: {self.not_converged} of {self.runs} runs still moved after "
+                f"steps_max: {self.not_converged} of {self.runs} runs still descended after "
                 f"{self.descent.steps_max} steps; {self._longer()}"
+            )
+        if stalled := self.counts["stalled"]:
+            lines.append(
+                f"lr: {stalled} of {self.runs} runs moved to and fro at the end without getting lower; use "
+                f"{self.descent.lr / 10:.3g} or less"
             )
         if self.unfinished:
             lines.append(
@@ -208,16 +243,12 @@ class Ensemble:
 
     def as_json(self) -> dict[str, object]:
         """The ensemble in plain types; ``losses`` has one entry per run, by seed, None without an end."""
-        dnc = self.dnc()
         losses = dict.fromkeys(sorted((*self.seeds.tolist(), *self.diverged, *self.unfinished)))
         losses |= dict(zip(self.seeds.tolist(), self.losses.tolist(), strict=True))
         return {
             "runs": self.runs,
-            "converged": self.converged,
-            "not_converged": self.not_converged,
-            "diverged": len(self.diverged),
-            "interrupted": self.interrupted,
-            "dnc": {"count": dnc.count, "rate": dnc.value, "interval": dnc.interval and list(dnc.interval)},
+            **{status.replace(" ", "_"): count for status, count in self.counts.items()},
+            "dnc": self.dnc().as_json(),
             "ranks": {str(rank): count for rank, count in self.rank_counts().items()},
             "structures": dict(self.structure_counts()),
             "losses": list(losses.values()),

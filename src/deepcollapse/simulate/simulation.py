@@ -9,7 +9,7 @@ import numpy as np
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.simulate.classify import classify, nameable
-from deepcollapse.simulate.engine import Endpoint, Engine, Report, descent
+from deepcollapse.simulate.engine import DECIDED, Endpoint, Engine, Report, Status, descent
 from deepcollapse.simulate.engine_plan import planned_engine
 from deepcollapse.simulate.ensemble import Ensemble, Run
 from deepcollapse.simulate.initialise import Initialisation
@@ -54,6 +54,8 @@ def simulate(
     progress: Report | None = None,
 ) -> Ensemble:
     """Train a model from every seed by full-batch gradient descent until it converges, and name the endpoints.
+
+    A run that comes to the horizon without converging may have settled there, see ``Descent``.
 
     Ctrl-C ends the simulation early: what has ended by then is returned, the rest is listed in ``Ensemble.unfinished``.
 
@@ -119,7 +121,18 @@ def _runs(endpoints: Iterator[Endpoint], problem: Problem) -> Iterator[tuple[int
             yield end.seed, None
             continue
         verdict = classify(end.factors, problem, known=known)
-        yield end.seed, Run(end.seed, end.status == "converged", end.steps, end.gradient_norm, verdict)
+        status: Status = "zero" if end.status in DECIDED and verdict.rank == 0 else end.status
+        yield (
+            end.seed,
+            Run(
+                seed=end.seed,
+                converged=end.status == "converged",
+                status=status,
+                steps=end.steps,
+                gradient_norm=end.gradient_norm,
+                verdict=verdict,
+            ),
+        )
 
 
 def _seed_numbers(seeds: int | Sequence[int]) -> Sequence[int]:

@@ -45,6 +45,11 @@ class Batch:
         """H_1, W_1, ..., W_L of every model."""
         return tuple(row[0] for row in self.rows)
 
+    def model(self, slot: int, problem: Problem) -> Factors:
+        """The factors of one run, in float64."""
+        shapes = zip(self.factors, factor_shapes(problem), strict=True)
+        return tuple(factor[slot, :, :columns].cpu().double().numpy() for factor, (_, columns) in shapes)
+
     def parts(self, count: int) -> tuple["Batch", ...]:
         """The batch in at most ``count`` parts of about equal size, which share its tensors; none is empty."""
         pieces = np.array_split(np.arange(self.size), count)
@@ -81,17 +86,13 @@ class Batch:
         over = diverged | converged | (self.ages >= descent.steps_max)
         for slot in map(int, np.flatnonzero(over)):
             status: Status = "diverged" if diverged[slot] else "converged" if converged[slot] else "not converged"
-            factors = None if diverged[slot] else self._factors_of(slot, problem)
+            factors = None if diverged[slot] else self.model(slot, problem)
             yield slot, Endpoint(int(self.seeds[slot]), status, int(self.ages[slot]), float(norms[slot]), factors)
 
     def _taken(self, which: slice | Bool[np.ndarray, " E"]) -> "Batch":
         index = which if isinstance(which, slice) else torch.from_numpy(which).to(self.rows[0][0].device)
         rows = tuple(tuple(tensor[index] for tensor in row) for row in self.rows)
         return Batch(self.seeds[which], self.ages[which], self.ceilings[which], rows)
-
-    def _factors_of(self, slot: int, problem: Problem) -> Factors:
-        shapes = zip(self.factors, factor_shapes(problem), strict=True)
-        return tuple(factor[slot, :, :columns].cpu().double().numpy() for factor, (_, columns) in shapes)
 
 
 def loaded(starts: Sequence[Start], problem: Problem, *, like: Tensor, columns: int, optimiser: Optimiser) -> Batch:

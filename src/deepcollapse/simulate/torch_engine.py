@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.simulate.engine import Descent, Endpoint, Progress, Report, Start, Status
+from deepcollapse.simulate.engine import Descent, Endpoint, Report, Start, Status, progress
+from deepcollapse.simulate.settling import Settling
 from deepcollapse.simulate.torch_batch import Batch, loaded
 from deepcollapse.simulate.torch_gradient import Backward, backward, one_hot
 from deepcollapse.simulate.torch_optimiser import Update, update
@@ -85,6 +86,7 @@ class TorchEngine:
         """Run every start to its end; see ``Engine.train``."""
         waiting, capacity = iter(starts), self.capacity(problem)
         batch, tally, steps = self._loaded(waiting, problem, count=capacity, descent=descent), Counter[Status](), 0
+        settling = Settling(problem, descent)
         with _crew(self._threads) as side_by_side:
             parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
             while batch.size:
@@ -93,7 +95,9 @@ class TorchEngine:
                 losses, norms = map(np.concatenate, zip(*measured, strict=True))
                 batch = batch.aged(block)
                 steps += block * batch.size
-                ended = list(batch.endings(losses, norms, descent=descent, problem=problem))
+                settling.look(batch.seeds, batch.ages, losses=losses, factors=partial(batch.model, problem=problem))
+                endings = batch.endings(losses, norms, descent=descent, problem=problem)
+                ended = [(slot, settling.judged(endpoint)) for slot, endpoint in endings]
                 tally.update(endpoint.status for _, endpoint in ended)
                 if ended:
                     batch = batch.without([slot for slot, _ in ended])
@@ -101,7 +105,7 @@ class TorchEngine:
                     parts = [_Part.over(part, problem, descent) for part in batch.parts(self._threads)]
                 yield from (endpoint for _, endpoint in ended)
                 if report:
-                    report(_progress(tally, running=batch.size, steps=steps))
+                    report(progress(tally, running=batch.size, steps=steps))
 
     def capacity(self, problem: Problem) -> int:
         """Models per chunk."""
@@ -206,7 +210,3 @@ def _data_loss(logits: Float[Tensor, "E K C"], problem: Problem) -> Float[Tensor
     if problem.loss == "mse":
         return (logits - targets).square().sum(1).mean(1) / 2.0
     return (torch.logsumexp(logits, 1) - (logits * targets).sum(1)).mean(1)
-
-
-def _progress(tally: Counter[Status], *, running: int, steps: int) -> Progress:
-    return Progress(tally["converged"], tally["not converged"], tally["diverged"], running, steps)

@@ -12,6 +12,7 @@ from deepcollapse.metrics import equiangularity, equinorm, nc1, nc3
 from deepcollapse.simulate.classify import dnc_distance
 from deepcollapse.simulate.engine import Descent, Endpoint, Engine, Start, Status
 from deepcollapse.simulate.optimiser import expect_gradient_descent
+from deepcollapse.simulate.settling import settling_steps
 from deepcollapse.stats import class_moments
 from deepcollapse.ufm import Factors, Problem, gradient, read_factors, regularised_loss
 from deepcollapse.ufm.network import hidden_inputs
@@ -113,7 +114,7 @@ def trajectories(
     bit in ``CpuEngine``, whose lanes do not depend on their neighbours). What may differ is when a run counts as
     diverged: a leg holds the loss against that at its own start, and each look, too, is a measurement.
 
-    Memory: per run two sets of its factors in float64 and at most ``snapshots + 1`` times K + 10 numbers, whatever the
+    Memory: per run two sets of its factors in float64 and at most ``snapshots + 2`` times K + 10 numbers, whatever the
     number of steps; all runs are in memory at once, so choose a few seeds. A look costs a pass over the factors and
     O(d^2 N + d^3) for balancedness and scatter.
 
@@ -122,7 +123,7 @@ def trajectories(
         starts: seeds and factors, see ``gaussian_starts``.
         descent: learning rate and stopping rule.
         engine: runs the legs.
-        snapshots: looks per run at most, >= 2; one more where the run converged.
+        snapshots: looks per run at most, >= 2; one more where the run converged, and one where it is seen to settle.
 
     Raises:
         InvalidInputError: an optimiser with a state of its own, a seed given twice, a start without a finite loss, too
@@ -140,7 +141,7 @@ def trajectories(
     looks = {seed: [snapshot(factors, problem, step=0)] for seed, factors in running.items()}
     ends: dict[int, Endpoint] = dict.fromkeys(running)  # type: ignore[arg-type]
     for before, after in legs:
-        leg = replace(descent, steps_max=after - before)
+        leg = replace(descent, steps_max=after - before, window=descent.window if after == descent.steps_max else None)
         for stop in engine.train(problem, list(running.items()), descent=leg):
             end = replace(stop, steps=before + stop.steps)
             if end.factors is not None:
@@ -155,9 +156,10 @@ def trajectories(
 
 
 def snapshot_steps(descent: Descent, *, count: int) -> tuple[int, ...]:
-    """At most ``count`` steps from 0 to the horizon, both included, at equal ratios from 1 on.
+    """At most ``count`` steps from 0 to the horizon, both included, at equal ratios from 1 on, and one more.
 
     Beyond ``check_every`` they are rounded down to its multiples, so that no measurement of the stopping rule moves.
+    The two windows in which a run is seen to settle are not cut: the one more step is where they begin.
 
     Raises:
         InvalidInputError: fewer than two.
@@ -169,8 +171,10 @@ def snapshot_steps(descent: Descent, *, count: int) -> tuple[int, ...]:
         raise InvalidInputError(f"snapshots: expected a whole number >= 2, but found {count!r}; 60 show a whole run")
     last, every = descent.steps_max, descent.check_every
     later = np.geomspace(1, last, count - 1).round().astype(np.int64)[:-1].tolist() if count > 2 else []
+    windows = settling_steps(descent)
+    begin = last if windows is None else windows[0]
     aligned = (step if step < every else step - step % every for step in later)
-    return tuple(sorted({0, *aligned, last}))
+    return tuple(sorted({0, *(step for step in aligned if step < begin), begin, last}))
 
 
 def snapshot(factors: Factors, problem: Problem, *, step: int) -> Snapshot:

@@ -45,12 +45,12 @@ def test_settings_that_parts_do_not_share_are_said_of_each(tmp_path):
 
 def test_every_figure_says_how_many_runs_it_shows(found):
     counts = {number: figure.figure.get_supxlabel() for number, figure in found.items() if number != "6b"}
-    assert counts["1"] == "4 runs: 4 converged (paired 3, dnc 1)."
-    assert counts["2"] == "24 runs: 24 converged."
+    assert counts["1"] == "4 runs: 4 decided (paired 3, dnc 1)."
+    assert counts["2"] == "24 runs: 24 decided."
     assert counts["3"] == "2 runs: 0 converged, 2 still moved at the horizon."
-    assert counts["5"].startswith("12 runs: 8 converged, 4 not converged.")
-    assert counts["6"].startswith("4 runs: 4 converged.")
-    assert counts["T5"] == "24 runs: 24 converged. R(d): collapse over paired, rank 2."
+    assert counts["5"].startswith("12 runs: 8 decided, 4 undecided.")
+    assert counts["6"].startswith("4 runs: 4 decided.")
+    assert counts["T5"] == "24 runs: 24 decided. R(d): collapse over paired, rank 2."
 
 
 def test_the_runs_behind_a_figure_are_named(found, store):

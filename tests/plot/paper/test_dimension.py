@@ -31,7 +31,7 @@ def test_rates_stand_on_the_same_axis_of_widths():
     assert left.get_xlim() == right.get_xlim()
     assert left.get_xscale() == right.get_xscale() == "log"
     np.testing.assert_allclose(left.containers[0].lines[0].get_ydata(), [0, 0, 0.25, 13 / 16])
-    assert figure.get_supxlabel() == "256 runs: 256 converged. R(d): collapse over paired, rank 5. More."
+    assert figure.get_supxlabel() == "256 runs: 256 decided. R(d): collapse over paired, rank 5. More."
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -71,7 +71,7 @@ def test_ends_are_put_in_the_order_of_the_structure(store):
     np.testing.assert_allclose(paired.logits, structure("paired", problem).logits, atol=0.02)
     assert (simplex.name, paired.name) == ("Simplex (DNC)", "Paired")
     assert paired.about == f"rank 2, F = {structure('paired', problem).loss:.6f}, seed 0"
-    assert sentence == "4 runs: 4 converged (paired 3, dnc 1)."
+    assert sentence == "4 runs: 4 decided (paired 3, dnc 1)."
 
 
 def test_logits_are_those_of_the_runs_seed(store):
@@ -94,9 +94,7 @@ def test_without_pairs_the_lowest_end_of_low_rank_is_shown(store):
 def test_without_an_end_to_show_it_says_what_there_was(store):
     runs = runs_of(store, "E1")
     slow = [row | {"status": "not converged"} for row in runs.rows]
-    with pytest.raises(
-        MissingRunsError, match=r"E1: expected runs that converged at collapse .* found 0 converged of 4"
-    ):
+    with pytest.raises(MissingRunsError, match=r"E1: expected runs that ended at collapse .* found 0 decided of 4"):
         endpoints(replaced(runs, slow))
 
 
@@ -116,7 +114,7 @@ def test_relu_losses_are_split_by_convergence(store):
     np.testing.assert_array_equal(found.losses, [row["loss"] for row in rows])
     assert found.label == ""
     assert (first.label, second.label) == ("init scale 1", "init scale 2")
-    np.testing.assert_array_equal(second.unconverged_losses, found.losses)
+    np.testing.assert_array_equal(second.undecided_losses, found.losses)
     assert second.ends.not_converged == 4
 
 

@@ -9,13 +9,13 @@ BOUND, NETWORKS = 0.14706, {"relu-T5": 0.13998, "relu-pairs": 0.14905}
 RUNS = ReluRuns(
     label="init scale 1",
     losses=np.array([0.135, 0.13, 0.14, 0.15]),
-    unconverged_losses=np.array([0.145]),
+    undecided_losses=np.array([0.145]),
     ends=Ends(collapsed=0, ranks={4: 3, 5: 1}, not_converged=1, diverged=1),
 )
 FAR = ReluRuns(
     label="init scale 2",
     losses=np.append(np.full(9, 0.14), 2.3),
-    unconverged_losses=np.zeros(0),
+    undecided_losses=np.zeros(0),
     ends=Ends(collapsed=0, ranks={0: 1, 4: 9}),
 )
 
@@ -49,14 +49,14 @@ def test_bound_and_networks_are_where_they_are():
 def test_the_note_counts_every_run():
     figure = relu_figure([RUNS, FAR], bound=BOUND, networks=NETWORKS, remarks=["Plan half done."])
     assert figure.get_supxlabel().replace("\n", " ") == (
-        "16 runs: 14 converged, 1 not converged (open marks), 1 diverged. 1 beyond the axis, up to 2.3. Plan half done."
+        "16 runs: 14 decided, 1 undecided (open marks), 1 diverged. 1 beyond the axis, up to 2.3. Plan half done."
     )
     assert figure.axes[0].get_xlim()[1] < 1.0
 
 
 def test_the_axis_holds_most_runs():
     high = ReluRuns(
-        label="", losses=np.full(4, 2.3), unconverged_losses=np.zeros(0), ends=Ends(collapsed=0, ranks={0: 4})
+        label="", losses=np.full(4, 2.3), undecided_losses=np.zeros(0), ends=Ends(collapsed=0, ranks={0: 4})
     )
     assert relu_figure([high], bound=BOUND, networks={}).axes[0].get_xlim()[1] > 2.3
 
@@ -70,7 +70,7 @@ def test_nothing_overlaps_or_is_cut_off(runs):
 
 def test_no_end_is_an_error():
     lost = ReluRuns(
-        label="", losses=np.zeros(0), unconverged_losses=np.zeros(0), ends=Ends(collapsed=0, ranks={}, diverged=2)
+        label="", losses=np.zeros(0), undecided_losses=np.zeros(0), ends=Ends(collapsed=0, ranks={}, diverged=2)
     )
     for runs in ([], [lost]):
         with pytest.raises(InvalidInputError, match="runs: expected at least one that has a loss, but found none"):

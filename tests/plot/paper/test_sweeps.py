@@ -51,11 +51,14 @@ def bars(axes):
 
 
 def test_rates_are_the_shares_with_wilson_intervals():
-    ((places, values, ends),) = points(width_figure([CURVE]).axes[0])
+    axes = width_figure([CURVE]).axes[0]
+    ((places, values, ends),) = points(axes)
     np.testing.assert_array_equal(places, WIDTHS)
-    np.testing.assert_allclose(values, [0.0, 1 / 15, 8 / 14, np.nan])
-    wilson = [rate(0, 16).interval, rate(1, 15).interval, rate(8, 14).interval]
-    np.testing.assert_allclose(ends[:3], np.clip(wilson, 0, 1), atol=1e-12)
+    np.testing.assert_allclose(values, [0.0, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(ends[0], np.clip(rate(0, 16).interval, 0, 1), atol=1e-12)
+    dotted = [np.asarray(segment)[:, 1] for segment in axes.collections[-1].get_segments() if len(segment)]
+    wanted = [rate(1, 16, undecided=1).interval, rate(8, 16, undecided=2).interval, (0.0, 1.0)]
+    np.testing.assert_allclose([ends for ends in dotted if np.isfinite(ends).all()], wanted, atol=1e-12)
 
 
 def test_where_no_run_converged_there_is_a_gap_but_a_hatched_bar():
@@ -89,14 +92,12 @@ def test_a_rank_has_one_colour_and_higher_ones_are_darker():
     light = [np.dot(to_rgb(looks[rank]), [0.2126, 0.7152, 0.0722]) for rank in ranks]
     assert light == sorted(light, reverse=True)
     assert min(-np.diff(light)) > 0.05
-    assert {"not converged", "diverged"} <= set(looks)
+    assert {"undecided", "diverged"} <= set(looks)
 
 
 def test_the_note_counts_runs_and_keeps_remarks():
     figure = width_figure([CURVE], remarks=["3 of 4 planned runs are done."])
-    assert figure.get_supxlabel() == (
-        "64 runs: 45 converged, 18 not converged, 1 diverged. 3 of 4 planned runs are done."
-    )
+    assert figure.get_supxlabel() == ("64 runs: 45 decided, 18 undecided, 1 diverged. 3 of 4 planned runs are done.")
     assert any("n = 16" in text for text, _ in drawn_texts(figure))
 
 
@@ -108,7 +109,7 @@ def test_unequal_numbers_of_runs_are_a_range():
 def test_losses_are_those_given():
     figure = decay_figure([LOSSES])
     known, ends = (
-        line for line in figure.axes[1].lines if line.get_label() in ("best structure known", "converged runs")
+        line for line in figure.axes[1].lines if line.get_label() in ("best structure known", "decided runs")
     )
     np.testing.assert_array_equal(known.get_xydata().T, LOSSES.known)
     np.testing.assert_array_equal(ends.get_xydata(), np.column_stack([LOSSES.places, LOSSES.relative_losses]))

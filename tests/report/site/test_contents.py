@@ -42,7 +42,7 @@ def test_results_are_those_of_the_rows(found: Contents):
         rows = kind.blocks[kind.ids[index]].to_pylist()
         ends = [row for row in rows if row["status"] == "converged"]
         assert columns["seeds"][index] == len(rows)
-        assert columns["converged"][index] == len(ends)
+        assert columns["decided"][index] == len(ends)
         assert columns["dnc"][index] == sum(row["structure"] == "dnc" for row in ends)
         assert columns["lowest_loss"][index] == min(row["loss"] for row in ends)
     theory = results(found.kinds["theory"])

@@ -250,8 +250,8 @@ _ENTRIES: Final[Mapping[str, _Entry]] = {
         _LINEAR,
         _widths,
         "How often gradient descent on the deep linear feature model ends at deep neural collapse (DNC), against the "
-        "width, with 95% Wilson intervals over the converged runs, and the ranks of the logits at the ends; runs that "
-        "did not converge are hatched. As in the paper's Figure 2.",
+        "width, with 95% Wilson intervals (dotted where runs are undecided), and the ranks of the logits at the ends; "
+        "undecided runs are hatched. As in the paper's Figure 2.",
     ),
     "3": _Entry(
         ("E4", "E5"),

@@ -17,9 +17,9 @@ class Ends:
     """Independent runs of one setting, counted by how they ended.
 
     Attributes:
-        collapsed: converged runs that are at deep neural collapse.
-        ranks: converged runs by rank of their logits.
-        not_converged: runs still moving at the horizon; of these nothing else is counted.
+        collapsed: decided runs (converged, settled or at zero) that are at deep neural collapse.
+        ranks: decided runs by rank of their logits.
+        not_converged: runs undecided at the horizon; of these nothing else is counted.
         diverged: runs whose loss blew up.
     """
 
@@ -29,23 +29,23 @@ class Ends:
     diverged: int = 0
 
     @property
-    def converged(self) -> int:
-        """Runs that came to rest."""
+    def decided(self) -> int:
+        """Runs whose end is known."""
         return sum(self.ranks.values())
 
     @property
     def total(self) -> int:
         """All runs."""
-        return self.converged + self.not_converged + self.diverged
+        return self.decided + self.not_converged + self.diverged
 
     @property
     def rate(self) -> Rate:
-        """Share of collapse among the converged runs, with its 95% Wilson interval; None where none converged.
+        """Share of collapse among all runs, with its 95% Wilson interval; without a value while runs are undecided.
 
-        >>> Ends(collapsed=8, ranks={5: 2, 9: 8}, not_converged=3).rate.value
+        >>> Ends(collapsed=8, ranks={5: 2, 9: 8}).rate.value
         0.8
         """
-        return rate(self.collapsed, self.converged)
+        return rate(self.collapsed, self.total, undecided=self.total - self.decided)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ class Curve:
         x: width, decay, ..., increasing.
         ends: one per x.
         places: x of each endpoint whose loss is given.
-        relative_losses: loss of each converged endpoint over that of deep neural collapse at its x.
+        relative_losses: loss of each decided endpoint over that of deep neural collapse at its x.
         known: x and the loss of the best structure known over that of collapse, two rows.
-        without_bound: converged endpoints that have no relative loss, because collapse does not exist at their x.
+        without_bound: decided endpoints that have no relative loss, because collapse does not exist at their x.
     """
 
     label: str
@@ -84,12 +84,12 @@ def counted(curves: Sequence[Curve]) -> str:
     """How many runs a figure shows and how many of them ended, as a sentence.
 
     >>> counted([Curve(label="", x=np.ones(1), ends=[Ends(collapsed=1, ranks={9: 1}, not_converged=2)])])
-    '3 runs: 1 converged, 2 not converged.'
+    '3 runs: 1 decided, 2 undecided.'
     """
     ends = [end for curve in curves for end in curve.ends]
-    parts = [f"{sum(end.converged for end in ends):,} converged"]
+    parts = [f"{sum(end.decided for end in ends):,} decided"]
     if slow := sum(end.not_converged for end in ends):
-        parts.append(f"{slow:,} not converged")
+        parts.append(f"{slow:,} undecided")
     if lost := sum(end.diverged for end in ends):
         parts.append(f"{lost:,} diverged")
     return f"{sum(end.total for end in ends):,} runs: {', '.join(parts)}."

@@ -13,6 +13,7 @@ from deepcollapse.plot.paper.matrices import LogitMatrix
 from deepcollapse.plot.paper.planned import MissingRunsError, PlannedRuns
 from deepcollapse.plot.paper.relu import ReluRuns
 from deepcollapse.plot.paper.settings import MODEL, SIMULATION, grouped, told_apart
+from deepcollapse.simulate import DECIDED
 from deepcollapse.simulate.classify import LOGITS_RTOL, nameable
 from deepcollapse.theory import dimension_counts, lowest_rival
 from deepcollapse.ufm import Problem
@@ -50,14 +51,17 @@ def most_common_model(rows: Sequence[Row]) -> tuple[list[Row], str]:
 def ends(rows: Iterable[Row]) -> Ends:
     """Rows counted by how the runs ended."""
     rows = list(rows)
-    converged = [row for row in rows if row["status"] == "converged"]
-    statuses = Counter(row["status"] for row in rows)
+    decided, diverged = _decided(rows), sum(row["status"] == "diverged" for row in rows)
     return Ends(
-        collapsed=sum(row["structure"] == "dnc" for row in converged),
-        ranks=dict(sorted(Counter(row["rank"] for row in converged).items())),
-        not_converged=statuses["not converged"],
-        diverged=statuses["diverged"],
+        collapsed=sum(row["structure"] == "dnc" for row in decided),
+        ranks=dict(sorted(Counter(row["rank"] for row in decided).items())),
+        not_converged=len(rows) - len(decided) - diverged,
+        diverged=diverged,
     )
+
+
+def _decided(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row["status"] in DECIDED]
 
 
 def sweep_curves(rows: Sequence[Row], along: str) -> list[Curve]:
@@ -72,8 +76,8 @@ def sweep_curves(rows: Sequence[Row], along: str) -> list[Curve]:
 
 def _curve(label: str, rows: Sequence[Row], along: str) -> Curve:
     places = sorted({row[along] for row in rows})
-    converged = [row for row in rows if row["status"] == "converged"]
-    bounded = [row for row in converged if row["dnc_loss"]]
+    decided = _decided(rows)
+    bounded = [row for row in decided if row["dnc_loss"]]
     known = {row[along]: row["best_structure_loss"] / row["dnc_loss"] for row in rows if row["dnc_loss"]}
     return Curve(
         label=label,
@@ -82,7 +86,7 @@ def _curve(label: str, rows: Sequence[Row], along: str) -> Curve:
         places=np.array([row[along] for row in bounded], dtype=float),
         relative_losses=np.array([row["loss"] / row["dnc_loss"] for row in bounded], dtype=float),
         known=np.array(sorted(known.items()), dtype=float).reshape(-1, 2).T,
-        without_bound=len(converged) - len(bounded),
+        without_bound=len(decided) - len(bounded),
     )
 
 
@@ -93,22 +97,22 @@ def endpoints(runs: PlannedRuns) -> tuple[list[LogitMatrix], str]:
     logits to the structure's own, partners of pairs side by side.
 
     Raises:
-        MissingRunsError: no run converged at collapse or below its rank.
+        MissingRunsError: no decided run is at collapse or below its rank.
     """
     rows, left_out = most_common_model(runs.rows)
-    converged = [row for row in rows if row["status"] == "converged"]
-    low = [row for row in converged if 0 < row["rank"] < row["classes"] - 1]
-    chosen = [row for row in converged if row["structure"] == "dnc"][:1]
+    decided = _decided(rows)
+    low = [row for row in decided if 0 < row["rank"] < row["classes"] - 1]
+    chosen = [row for row in decided if row["structure"] == "dnc"][:1]
     chosen += [row for row in low if row["structure"] == "paired"][:1] or sorted(low, key=_by_loss)[:1]
     if not chosen:
         raise MissingRunsError(
-            f"{','.join(runs.parts)}: expected runs that converged at collapse or at a low rank, but found "
-            f"{len(converged)} converged of {len(rows)}, none of them there; raise steps_max or add seeds"
+            f"{','.join(runs.parts)}: expected runs that ended at collapse or at a low rank, but found "
+            f"{len(decided)} decided of {len(rows)}, none of them there; raise steps_max or add seeds"
         )
-    named = Counter(row["structure"] for row in converged).most_common()
-    slow = len(rows) - len(converged)
+    named = Counter(row["structure"] for row in decided).most_common()
+    slow = len(rows) - len(decided)
     counts = ", ".join(f"{name} {count}" for name, count in named)
-    sentence = f"{len(rows)} runs: {len(converged)} converged ({counts})" + (f", {slow} did not." if slow else ".")
+    sentence = f"{len(rows)} runs: {len(decided)} decided ({counts})" + (f", {slow} not." if slow else ".")
     return [_matrix(runs, row) for row in chosen], " ".join(filter(None, (sentence, left_out)))
 
 
@@ -136,14 +140,14 @@ def relu_runs(rows: Sequence[Row]) -> list[ReluRuns]:
     found = []
     for label, group in grouped(rows, told_apart(rows, SIMULATION)):
         losses = {
-            status: np.array([row["loss"] for row in group if row["status"] == status], dtype=float)
-            for status in ("converged", "not converged")
+            known: np.array([row["loss"] for row in group if (row["status"] in DECIDED) == known], dtype=float)
+            for known in (True, False)
         }
         found.append(
             ReluRuns(
                 label=label,
-                losses=losses["converged"],
-                unconverged_losses=losses["not converged"],
+                losses=losses[True],
+                undecided_losses=losses[False][np.isfinite(losses[False])],
                 ends=ends(group),
             )
         )

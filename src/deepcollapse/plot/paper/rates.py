@@ -22,14 +22,14 @@ _WIDTH = 0.78
 _DODGE = 1.6 / 72  # inches between curves
 _DARK = 0.45  # luminance below which text is white
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-_HATCHES = {"not converged": "/////", "diverged": "xxxxx"}
+_HATCHES = {"undecided": "/////", "diverged": "xxxxx"}
 
 
 def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
-    """Share of collapse among converged runs against x, with 95% Wilson intervals, one mark per curve.
+    """Share of collapse against x, with 95% Wilson intervals, one mark per curve.
 
-    A place where no run converged has no rate, which leaves a gap. Curves are drawn a point apart, so that intervals
-    at one place can be told from each other; the data are not shifted.
+    A place with undecided runs has no rate: its interval is dotted, has no mark and leaves a gap in the line. Curves
+    are drawn a point apart, so that intervals at one place can be told from each other; the data are not shifted.
     """
     frame(axes, grid="y")
     for index, (curve, mark) in enumerate(zip(curves, marks(len(curves)), strict=True)):
@@ -50,6 +50,9 @@ def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
             label=curve.label or "DNC rate",
             transform=axes.transData + shift,
         )
+        low, high = np.where(np.isnan(values), ends.T, np.nan)
+        dots = {"linestyles": ":", "linewidth": 1.4, "color": mark.color}
+        axes.vlines(curve.x, low, high, **dots, transform=axes.transData + shift)
     axes.set_ylim(-0.04, 1.04)
     axes.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", "", "0.5", "", "1"])
     axes.set_ylabel("DNC rate")
@@ -59,7 +62,7 @@ def rate_panel(axes: Axes, curves: Sequence[Curve], *, x_label: str) -> None:
 def rank_bars(axes: Axes, ends: Mapping[str, Ends], *, ranks: Sequence[int], room: float) -> None:
     """Shares of all runs by the rank of their logits, stacked from low rank (light) to high (dark), one bar per name.
 
-    Runs that did not converge or diverged are hatched, at the top of the bar. A share that is large enough has its
+    Undecided and diverged runs are hatched, at the top of the bar. A share that is large enough has its
     rank written in it.
 
     Args:
@@ -86,7 +89,7 @@ def rank_bars(axes: Axes, ends: Mapping[str, Ends], *, ranks: Sequence[int], roo
 
 def rank_legend(axes: Axes, ends: Sequence[Ends], *, ranks: Sequence[int]) -> None:
     """What the colours and hatches of ``rank_bars`` mean, right of a panel, in the order they are stacked."""
-    lost = {"diverged": sum(end.diverged for end in ends), "not converged": sum(end.not_converged for end in ends)}
+    lost = {"diverged": sum(end.diverged for end in ends), "undecided": sum(end.not_converged for end in ends)}
     patches = [Patch(label=name, **_hatched(name)) for name, count in lost.items() if count]
     colors = _rank_colors(ranks)
     patches += [Patch(facecolor=colors[rank], label=f"rank {rank}") for rank in sorted(ranks, reverse=True)]
@@ -113,7 +116,7 @@ def _names(axes: Axes, names: Sequence[str], *, room: float) -> None:
 def _segments(end: Ends) -> Iterator[tuple[int | str, float]]:
     """Rank, or how a run failed to end, and its share of all runs, from the bottom of the bar to its top."""
     counts: dict[int | str, int] = {rank: end.ranks[rank] for rank in sorted(end.ranks)}
-    counts |= {"not converged": end.not_converged, "diverged": end.diverged}
+    counts |= {"undecided": end.not_converged, "diverged": end.diverged}
     for kind, count in counts.items():
         if count:
             yield kind, count / end.total

@@ -30,14 +30,14 @@ class ReluRuns:
 
     Attributes:
         label: what tells these runs from others.
-        losses: F at the ends of the converged runs.
-        unconverged_losses: F where the others stood at the horizon; diverged runs have none.
+        losses: F at the ends of the decided runs.
+        undecided_losses: F where the others stood at the horizon; diverged runs have none.
         ends: all of them counted.
     """
 
     label: str
     losses: Float[np.ndarray, " r"]
-    unconverged_losses: Float[np.ndarray, " s"]
+    undecided_losses: Float[np.ndarray, " s"]
     ends: Ends
 
 
@@ -51,7 +51,7 @@ def relu_figure(
 ) -> Figure:
     """Share of runs that end at or below a loss, against the linear DNC bound and explicit networks; ranks beside it.
 
-    As in Figure 6 of arXiv 2410.23169. Filled marks are converged runs, open marks stood there at the horizon. The axis
+    As in Figure 6 of arXiv 2410.23169. Filled marks are decided runs, open marks stood there at the horizon. The axis
     reaches as far above the bound as the lowest mark lies below it, or further to hold three quarters of the runs; the
     note says how many lie beyond.
 
@@ -64,7 +64,7 @@ def relu_figure(
     Raises:
         InvalidInputError: no runs with an end.
     """
-    losses = np.concatenate([np.zeros(0), *((np.append(r.losses, r.unconverged_losses)) for r in runs)])
+    losses = np.concatenate([np.zeros(0), *((np.append(r.losses, r.undecided_losses)) for r in runs)])
     if not losses.size:
         raise InvalidInputError("runs: expected at least one that has a loss, but found none; run an ensemble")
     figure = Figure(figsize=(PAGE, 3.3), layout="constrained")
@@ -84,8 +84,8 @@ def relu_figure(
 def _losses(axes: Axes, runs: Sequence[ReluRuns]) -> None:
     frame(axes, grid="y")
     for one, look in zip(runs, _looks(len(runs)), strict=True):
-        values = np.concatenate([one.losses, one.unconverged_losses])
-        settled = np.repeat([True, False], [one.losses.size, one.unconverged_losses.size])
+        values = np.concatenate([one.losses, one.undecided_losses])
+        settled = np.repeat([True, False], [one.losses.size, one.undecided_losses.size])
         order = np.argsort(values, kind="stable")
         shares = np.arange(1, values.size + 1) / one.ends.total
         axes.step(values[order], shares, where="post", color=look.color, linestyle=look.line, linewidth=1.0)
@@ -147,10 +147,10 @@ def _range(losses: np.ndarray, levels: np.ndarray, bound: float | None) -> tuple
 
 
 def _counted(runs: Sequence[ReluRuns]) -> str:
-    total, ended = sum(one.ends.total for one in runs), sum(one.ends.converged for one in runs)
-    parts = [f"{ended} converged"]
+    total, ended = sum(one.ends.total for one in runs), sum(one.ends.decided for one in runs)
+    parts = [f"{ended} decided"]
     if slow := sum(one.ends.not_converged for one in runs):
-        parts.append(f"{slow} not converged (open marks)")
+        parts.append(f"{slow} undecided (open marks)")
     if lost := sum(one.ends.diverged for one in runs):
         parts.append(f"{lost} diverged")
     return f"{total} runs: {', '.join(parts)}."

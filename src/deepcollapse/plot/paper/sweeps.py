@@ -55,7 +55,7 @@ def width_figure(curves: Sequence[Curve], *, remarks: Sequence[str] = ()) -> Fig
 def decay_figure(curves: Sequence[Curve], *, remarks: Sequence[str] = ()) -> Figure:
     """DNC rate against the decay, losses at the ends over that of DNC, and below them the ranks at every decay.
 
-    As in Figure 5 of arXiv 2410.23169. Open marks are converged runs.
+    As in Figure 5 of arXiv 2410.23169. Open marks are decided runs.
 
     Args:
         curves: x the decay lambda.
@@ -97,7 +97,7 @@ def _relative_losses(axes: Axes, curves: Sequence[Curve]) -> None:
             markerfacecolor="none",
             markeredgecolor=look.color,
             markeredgewidth=0.8,
-            label="converged runs" if index == 0 else "_",
+            label="decided runs" if index == 0 else "_",
         )
     axes.legend(**_ABOVE, handlelength=2.0)
     axes.set_xlabel("decay λ")

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from deepcollapse.report.site.columns import encoded, significant
 from deepcollapse.report.site.contents import KindOfRun, cells
+from deepcollapse.simulate import DECIDED
 
 __all__ = ["endpoints"]
 
@@ -17,7 +18,7 @@ _BY = ("run", "status", "structure", "rank", "loss")
 def endpoints(simulated: KindOfRun) -> dict[str, dict[str, Any]]:
     """Columns "run" (position among the kind's runs), "status", "structure", "rank", "loss" and "seeds" (how many).
 
-    Seeds that did not converge have a status and a loss, but no structure and no rank.
+    Undecided seeds have a status and a loss, but no structure and no rank.
     """
     place = {id: index for index, id in enumerate(simulated.ids)}
     table = _ends(simulated.rows).group_by(list(_BY), use_threads=False).aggregate([([], "count_all")])
@@ -27,7 +28,7 @@ def endpoints(simulated: KindOfRun) -> dict[str, dict[str, Any]]:
 
 
 def _ends(rows: pa.Table) -> pa.Table:
-    moving = np.array(cells(rows, "status")) != "converged"
+    moving = ~np.isin(np.array(cells(rows, "status"), dtype=str), DECIDED)
     losses = significant(np.array(cells(rows, "loss"), dtype=float), _DIGITS)
     return pa.table(
         {

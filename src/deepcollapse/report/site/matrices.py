@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from deepcollapse.report.site.columns import significant
 from deepcollapse.report.site.contents import Contents, KindOfRun, cells
+from deepcollapse.simulate import DECIDED
 from deepcollapse.store.identity import nullable_json
 
 __all__ = ["MATRICES_PER_FILE", "Matrices", "matrices", "representative"]
@@ -120,7 +121,7 @@ def _of_seeds(arrays: Mapping[str, np.ndarray], rows: pa.Table) -> Matrices:
     )
     return Matrices(
         labels=[f"seed {seed}" for seed in arrays["seeds"].tolist()],
-        structures=[name if status == "converged" else status for status, name in zip(statuses, names, strict=True)],
+        structures=[name if status in DECIDED else status for status, name in zip(statuses, names, strict=True)],
         losses=losses,
         values=values,
         logits=arrays["logits"],

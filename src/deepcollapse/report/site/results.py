@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from deepcollapse.report.site.contents import KindOfRun, cells
+from deepcollapse.simulate import DECIDED
 
 __all__ = ["results"]
 
@@ -29,18 +30,18 @@ def results(kind: KindOfRun) -> dict[str, list[Any]]:
 
 
 def _simulated(rows: pa.Table) -> Row:
-    """Seeds, and what those that converged ended at."""
+    """Seeds, and what those that are decided ended at."""
     ends = [
         (structure, loss)
         for status, structure, loss in zip(
             *(cells(rows, name) for name in ("status", "structure", "loss")), strict=True
         )
-        if status == "converged"
+        if status in DECIDED
     ]
     counts = Counter(structure for structure, _ in ends)
     return {
         "seeds": rows.num_rows,
-        "converged": len(ends),
+        "decided": len(ends),
         "dnc": counts["dnc"],
         "ends_most_at": counts.most_common(1)[0][0] if counts else None,
         "lowest_loss": min((loss for _, loss in ends), default=None),

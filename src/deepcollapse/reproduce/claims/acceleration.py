@@ -6,7 +6,7 @@ from typing import Any
 
 from deepcollapse.reproduce.claims.ends import quoted
 from deepcollapse.reproduce.evidence import Evidence
-from deepcollapse.simulate import Rate, rate
+from deepcollapse.simulate import DECIDED, Rate, rate
 
 __all__ = ["AuditCount", "audit_of", "audited"]
 
@@ -18,11 +18,11 @@ _SETTING = ("classes", "layers", "samples", "width", "decay", "activation", "lr"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditCount:
-    """Seeds that were run both ways and converged both ways.
+    """Seeds that were run both ways.
 
     Attributes:
-        compared: how many.
-        left_out: pairs of which one did not converge.
+        compared: how many of them are decided both ways.
+        left_out: the others.
         settings: of the accelerated runs, how many of them were compared.
         settings_total: of the accelerated runs.
         other_end: share that ended at another point.
@@ -70,10 +70,7 @@ class AuditCount:
             "left_out": self.left_out,
             "settings_compared": self.settings,
             "settings_total": self.settings_total,
-        } | {
-            name: {"count": share.count, "rate": share.value, "interval": share.interval}
-            for name, share in shares.items()
-        }
+        } | {name: share.as_json() for name, share in shares.items()}
 
 
 def audit_of(found: Evidence, rows: Sequence[Mapping[str, Any]], parts: Iterable[str]) -> AuditCount | None:
@@ -92,16 +89,17 @@ def audited(rows: Iterable[Mapping[str, Any]], full: Iterable[Mapping[str, Any]]
     fast = {(_setting(row), row["seed"]): row for row in rows if row["accelerate"] is not None}
     slow = {(_setting(row), row["seed"]): row for row in full if row["accelerate"] is None}
     pairs = {key: (fast[key], row) for key, row in slow.items() if key in fast}
-    ended = {key: pair for key, pair in pairs.items() if all(row["status"] == "converged" for row in pair)}
+    ended = {key: pair for key, pair in pairs.items() if all(row["status"] in DECIDED for row in pair)}
     ends = sum(not _same_end(*pair) for pair in ended.values())
     calls = sum((one["structure"] == "dnc") != (other["structure"] == "dnc") for one, other in ended.values())
+    open_ = len(pairs) - len(ended)
     return AuditCount(
         compared=len(ended),
-        left_out=len(pairs) - len(ended),
+        left_out=open_,
         settings=len({setting for setting, _ in ended}),
         settings_total=len({setting for setting, _ in fast}),
-        other_end=rate(ends, len(ended), method="exact"),
-        other_call=rate(calls, len(ended), method="exact"),
+        other_end=rate(ends, len(pairs), undecided=open_, method="exact"),
+        other_call=rate(calls, len(pairs), undecided=open_, method="exact"),
     )
 
 

@@ -8,6 +8,7 @@ from deepcollapse.reproduce.claims.acceleration import audit_of
 from deepcollapse.reproduce.claims.ends import Ends, ends_by, quoted
 from deepcollapse.reproduce.evidence import Evidence
 from deepcollapse.reproduce.verdict import Judgement, judged, out_of_reach
+from deepcollapse.simulate import DECIDED
 
 __all__ = ["E1"]
 
@@ -20,8 +21,8 @@ def _judge(found: Evidence) -> Judgement:
     part = found.parts["E1"]
     ends = ends_by(part.rows, "init_scale")
     met = {name: [row for row in part.rows if _is(row, name)] for name in _PICTURES}
-    if not any(point.converged for point in ends):
-        return out_of_reach("no run converged", numbers={"points": [point.as_json(["init_scale"]) for point in ends]})
+    if not any(point.decided for point in ends):
+        return out_of_reach("no run is decided", numbers={"points": [point.as_json(["init_scale"]) for point in ends]})
     losses = {name: sorted(row["loss"] for row in rows) for name, rows in met.items()}
     audit = audit_of(found, part.rows, _AUDITS)
     return judged(
@@ -51,7 +52,7 @@ def _checks(met: dict[str, list[Mapping[str, Any]]], losses: dict[str, list[floa
 
 
 def _is(row: Mapping[str, Any], name: str) -> bool:
-    return row["status"] == "converged" and row["structure"] == name
+    return row["status"] in DECIDED and row["structure"] == name
 
 
 def _conditions(ends: list[Ends]) -> list[str]:
@@ -68,8 +69,8 @@ def _conditions(ends: list[Ends]) -> list[str]:
 def _ours(ends: list[Ends], losses: dict[str, list[float]]) -> str:
     counts = "; ".join(
         f"scale {point.key[0]:g}: paired {quoted(point.paired)}, DNC {quoted(point.dnc)}, "
-        f"{point.converged - point.paired.count - point.dnc.count} other, "
-        f"{point.runs - point.converged} of {point.runs} not converged"
+        f"{point.decided - point.paired.count - point.dnc.count} other, "
+        f"{point.undecided} of {point.runs} undecided"
         for point in ends
     )
     least = [f"{name} {values[0]:.6f}" for name, values in losses.items() if values]

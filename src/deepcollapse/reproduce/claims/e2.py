@@ -32,7 +32,7 @@ def _shown(line: Sequence[Ends]) -> dict[str, bool]:
     """What the points of one scale, by width, show."""
     narrow, wide = line[0], line[-1]
     return {
-        "runs converged": all(point.settled for point in line),
+        "runs decided": all(point.settled for point in line),
         "rate about 0 at the least width": narrow.dnc.interval is not None and narrow.dnc.interval[1] < _LOW,
         "rate about 1 at the largest width": wide.dnc.interval is not None and wide.dnc.interval[0] > _HIGH,
         "rate never falls significantly": not trend_broken([point.dnc for point in line]),

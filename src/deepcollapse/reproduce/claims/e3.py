@@ -34,7 +34,7 @@ def _shown(line: Sequence[Ends]) -> dict[str, bool]:
     first, last = line[0], line[-1]
     intervals = first.dnc.interval, last.dnc.interval
     return {
-        "runs converged": all(point.settled for point in line),
+        "runs decided": all(point.settled for point in line),
         "rate grows": intervals[0] is not None and intervals[1] is not None and intervals[1][0] > intervals[0][1],
         "rate never falls significantly": not trend_broken([point.dnc for point in line]),
         "mean rank grows": (last.mean_rank or 0.0) > (first.mean_rank or 0.0),

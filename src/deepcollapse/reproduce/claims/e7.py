@@ -23,7 +23,7 @@ def _judge(found: Evidence) -> Judgement:
     ours = _ours(ends, networks)
     numbers = {"scales": [point.as_json() for point in ends], "networks": network_numbers(networks)}
     if not shown and any(point.open for point in ends):
-        reason = "UFM: not at any initial scale by the horizon, where most runs above the bound still moved"
+        reason = "UFM: not at any initial scale by the horizon, where undecided runs above the bound could show it"
         return out_of_reach(reason, ours=ours, numbers=numbers)
     checks = {"at some initial scale most runs of the UFM end below linear DNC": bool(shown)}
     if shown:
@@ -46,8 +46,8 @@ def _model_conditions(ends: Sequence[ReluEnds], shown: Sequence[ReluEnds]) -> li
     moving = sum(point.moving - point.moving_above for point in shown)
     if high:
         conditions.append(f"UFM: {high} of the {below} runs below the bound there still have rank K - 1 at the horizon")
-    if not any(point.converged for point in ends):
-        conditions.append("UFM: no run had converged, so that none above the bound could refute the claim")
+    if not any(point.decided for point in ends):
+        conditions.append("UFM: no run was decided, so that none above the bound could refute the claim")
     elif moving:
         conditions.append(f"UFM: {moving} of the {below} runs below the bound there still moved at the horizon")
     return conditions
@@ -61,7 +61,7 @@ def _network_conditions(networks: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _ours(ends: Sequence[ReluEnds], networks: Sequence[Mapping[str, Any]]) -> str:
-    moving, runs = sum(point.moving for point in ends), sum(point.below.total for point in ends)
+    moving, runs = sum(point.moving for point in ends), sum(point.below.runs for point in ends)
     ranks = sorted({rank for point in ends for rank in point.ranks})
     model = (
         f"UFM, runs below the linear DNC loss {ends[0].dnc_loss:.6f}: {', '.join(point.sentence for point in ends)}; "

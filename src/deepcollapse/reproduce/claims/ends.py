@@ -5,24 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deepcollapse.simulate import Rate, rate
+from deepcollapse.simulate import DECIDED, Rate, rate
 
 __all__ = ["Ends", "ends_by", "points", "quoted", "trend_broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """The ends at one setting. Shares and means are over converged seeds: one that still moves has no end.
+    """The ends at one setting. Shares are over all seeds, with bounds for the undecided; means are over decided seeds.
 
     Attributes:
         key: values of the settings that were grouped by.
         runs: seeds.
-        converged: of them.
-        diverged: of them.
+        decided: of them, those that converged, settled or are at zero.
+        diverged: of the others.
         dnc: share that ended in deep neural collapse.
-        ranks: converged seeds by rank.
-        structures: converged seeds by structure.
-        mean_rank: None where none converged.
+        ranks: decided seeds by rank.
+        structures: decided seeds by structure.
+        mean_rank: None where none is decided.
         mean_loss: likewise.
         paired_loss: mean of the paired ends; None without any.
         dnc_loss: of collapse at this setting; None where it does not exist.
@@ -30,7 +30,7 @@ class Ends:
 
     key: tuple[Any, ...]
     runs: int
-    converged: int
+    decided: int
     diverged: int
     dnc: Rate
     ranks: Mapping[int, int]
@@ -42,8 +42,13 @@ class Ends:
 
     @property
     def settled(self) -> bool:
-        """Whether at least nine in ten seeds converged, so that the others hardly move the share."""
-        return self.converged >= 0.9 * self.runs
+        """Whether at least nine in ten seeds are decided, so that the others hardly move the means."""
+        return self.decided >= 0.9 * self.runs
+
+    @property
+    def undecided(self) -> int:
+        """Seeds whose end is not known."""
+        return self.runs - self.decided
 
     @property
     def gap(self) -> float | None:
@@ -53,7 +58,7 @@ class Ends:
     @property
     def paired(self) -> Rate:
         """Share that ended at paired blocks."""
-        return rate(self.structures.get("paired", 0), self.converged)
+        return rate(self.structures.get("paired", 0), self.runs, undecided=self.undecided)
 
     @property
     def paired_gap(self) -> float | None:
@@ -64,10 +69,10 @@ class Ends:
         """Plain types; the key's values by name."""
         return dict(zip(names, self.key, strict=True)) | {
             "runs": self.runs,
-            "converged": self.converged,
-            "not_converged": self.runs - self.converged - self.diverged,
+            "decided": self.decided,
+            "undecided": self.undecided,
             "diverged": self.diverged,
-            "dnc": {"count": self.dnc.count, "rate": self.dnc.value, "interval": self.dnc.interval},
+            "dnc": self.dnc.as_json(),
             "ranks": self.ranks,
             "structures": self.structures,
             "mean_rank": self.mean_rank,
@@ -97,10 +102,13 @@ def quoted(share: Rate) -> str:
     >>> from deepcollapse.simulate import rate
     >>> quoted(rate(8, 10))
     '8/10 (95%: 0.49 to 0.94)'
+    >>> quoted(rate(8, 16, undecided=6))
+    '8/16, 6 undecided (95%: 0.28 to 0.97)'
     """
     if share.interval is None:
         return "0/0 (nothing known)"
-    return f"{share.count}/{share.total} (95%: {share.interval[0]:.2f} to {share.interval[1]:.2f})"
+    open_ = f", {share.undecided} undecided" if share.undecided else ""
+    return f"{share.count}/{share.runs}{open_} (95%: {share.interval[0]:.2f} to {share.interval[1]:.2f})"
 
 
 def trend_broken(shares: Sequence[Rate]) -> bool:
@@ -118,14 +126,14 @@ def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
 
 
 def _ends(key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]]) -> Ends:
-    ended = [row for row in rows if row["status"] == "converged"]
+    ended = [row for row in rows if row["status"] in DECIDED]
     structures = Counter(row["structure"] for row in ended)
     return Ends(
         key=key,
         runs=len(rows),
-        converged=len(ended),
+        decided=len(ended),
         diverged=sum(row["status"] == "diverged" for row in rows),
-        dnc=rate(structures["dnc"], len(ended)),
+        dnc=rate(structures["dnc"], len(rows), undecided=len(rows) - len(ended)),
         ranks=dict(sorted(Counter(row["rank"] for row in ended).items())),
         structures=dict(structures.most_common()),
         mean_rank=_mean(ended, "rank"),

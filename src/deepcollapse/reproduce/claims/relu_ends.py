@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepcollapse.reproduce.claims.ends import quoted
-from deepcollapse.simulate import Rate, rate
+from deepcollapse.simulate import DECIDED, Rate, rate
 
 __all__ = ["ReluEnds", "relu_ends"]
 
@@ -18,11 +18,11 @@ class ReluEnds:
 
     Attributes:
         scale: s, of the starts.
-        below: share below the linear DNC loss, of all runs. A run that still moves is counted by where it stands: below
-            once it is, because descent goes on from there; above, it is no evidence that it stays.
+        below: share below the linear DNC loss, of all runs. A run that still moves counts once it is below, because
+            descent goes on from there; above, it is undecided, as is a run that diverged.
         high: runs below whose rank is not below K - 1.
-        high_settled: of these, the converged ones.
-        moving: runs that had not converged at the horizon.
+        high_settled: of these, the decided ones.
+        moving: runs that were undecided at the horizon.
         moving_above: of these, the ones above the bound.
         median_loss: of all runs that did not diverge; None if all did.
         ranks: of the same runs.
@@ -40,7 +40,7 @@ class ReluEnds:
     dnc_loss: float
 
     @property
-    def converged(self) -> int:
+    def decided(self) -> int:
         """Runs that came to rest."""
         return sum(self.ranks.values()) - self.moving
 
@@ -51,8 +51,9 @@ class ReluEnds:
 
     @property
     def open(self) -> bool:
-        """Whether most of the runs above still moved, so that they decide nothing."""
-        return self.moving_above > (self.below.total - self.below.count) / 2
+        """Whether the undecided runs could show it, if all of them went below."""
+        interval = rate(self.below.count + self.below.undecided, self.below.runs).interval
+        return not self.shows and interval is not None and interval[0] > _MOST
 
     @property
     def sentence(self) -> str:
@@ -62,8 +63,7 @@ class ReluEnds:
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
         names = ("high", "high_settled", "moving", "moving_above", "median_loss", "ranks", "dnc_loss")
-        below = {"count": self.below.count, "rate": self.below.value, "interval": self.below.interval}
-        return {"init_scale": self.scale, "runs": self.below.total, "below": below} | {
+        return {"init_scale": self.scale, "runs": self.below.runs, "below": self.below.as_json()} | {
             name: getattr(self, name) for name in names
         }
 
@@ -79,15 +79,16 @@ def _ends(scale: float, rows: Sequence[Mapping[str, Any]]) -> ReluEnds:
     ended = sorted((row for row in rows if row["loss"] is not None), key=lambda row: row["loss"])
     below = [row for row in ended if row["loss"] < bound]
     high = [row for row in below if row["rank"] >= row["classes"] - 1]
-    moving = [row for row in ended if row["status"] != "converged"]
+    moving = [row for row in ended if row["status"] not in DECIDED]
+    moving_above = sum(row["loss"] >= bound for row in moving)
     ranks = [row["rank"] for row in ended]
     return ReluEnds(
         scale=scale,
-        below=rate(len(below), len(rows)),
+        below=rate(len(below), len(rows), undecided=moving_above + len(rows) - len(ended)),
         high=len(high),
-        high_settled=sum(row["status"] == "converged" for row in high),
+        high_settled=sum(row["status"] in DECIDED for row in high),
         moving=len(moving),
-        moving_above=sum(row["loss"] >= bound for row in moving),
+        moving_above=moving_above,
         median_loss=ended[len(ended) // 2]["loss"] if ended else None,
         ranks={rank: ranks.count(rank) for rank in sorted(set(ranks))},
         dnc_loss=bound,

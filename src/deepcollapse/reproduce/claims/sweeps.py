@@ -44,8 +44,8 @@ def sweep_judgement(
     lines = {scale: points(ends, scale, at=1)[:: -1 if falling else 1] for scale in sorted({e.key[1] for e in ends})}
     shown = {scale: shows(line) for scale, line in lines.items()}
     met = {scale: line for scale, line in lines.items() if all(shown[scale].values())}
-    audit, lost = audit_of(found, rows, audits), sum(point.runs - point.converged for point in ends)
-    sentences = [_rates(lines, setting), told(lines), f"{lost} of {len(rows)} runs did not converge."]
+    audit, lost = audit_of(found, rows, audits), sum(point.undecided for point in ends)
+    sentences = [_rates(lines, setting), told(lines), f"{lost} of {len(rows)} runs are undecided."]
     return judged(
         {check: bool(met)},
         ours=" ".join(filter(None, [*sentences, audit and audit.sentence])),
@@ -53,7 +53,7 @@ def sweep_judgement(
             "points": [point.as_json((setting, "init_scale")) for point in ends],
             "scales": {f"{scale:g}": dict(shown[scale]) for scale in lines},
             "audit": audit and audit.as_json(),
-            "not_converged": lost,
+            "undecided": lost,
         },
         conditions=[*_elsewhere(lines, met, setting), *conditions(met), *(audit.conditions if audit else [])],
     )
@@ -69,7 +69,9 @@ def _rates(lines: Lines, setting: str) -> str:
 
 
 def _rate(point: Ends) -> str:
-    return "-" if point.dnc.value is None else f"{point.dnc.value:.2f}"
+    if point.dnc.value is not None:
+        return f"{point.dnc.value:.2f}"
+    return f"{point.dnc.count / point.runs:.2f}..{(point.dnc.count + point.dnc.undecided) / point.runs:.2f}"
 
 
 def _elsewhere(lines: Lines, met: Lines, setting: str) -> list[str]:

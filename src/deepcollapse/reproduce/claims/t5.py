@@ -105,7 +105,7 @@ def _contrast(ends: Sequence[Ends]) -> str | None:
         known = [point for point in points(ends, width, at=0) if point.dnc.interval is not None]
         if len(known) < 2:
             continue
-        low, high = (choose(known, key=lambda point: point.dnc.value or 0.0) for choose in (min, max))
+        low, high = (choose(known, key=lambda point: point.dnc.count / point.runs) for choose in (min, max))
         lead = (high.dnc.interval or (0.0,))[0] - (low.dnc.interval or (0.0, 1.0))[1]
         if lead > 0 and (best is None or lead > best[0]):
             told = f"scale {low.key[1]:g} {quoted(low.dnc)}, scale {high.key[1]:g} {quoted(high.dnc)}"

@@ -7,6 +7,7 @@ from deepcollapse.reproduce.claim import Claim
 from deepcollapse.reproduce.claims.theorem import Certified, certified, recheck_checks
 from deepcollapse.reproduce.evidence import Evidence
 from deepcollapse.reproduce.verdict import Judgement, judged
+from deepcollapse.simulate import DECIDED
 
 __all__ = ["T7"]
 
@@ -65,7 +66,7 @@ def _below(row: Mapping[str, Any]) -> bool:
 
 def _decides(rows: Sequence[Mapping[str, Any]]) -> bool:
     """A run that still moves can be below the bound, which refutes it, but by being above it shows nothing."""
-    return any(row["status"] == "converged" or _below(row) for row in rows)
+    return any(row["status"] in DECIDED or _below(row) for row in rows)
 
 
 def _bound_check(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:

@@ -4,7 +4,7 @@
 (function (site) {
   const { number, counted } = site.numbers;
   const { across, named } = site.chartAxes;
-  const MOVING = { family: "moving", label: "not converged", color: "grey" };
+  const MOVING = { family: "moving", label: "undecided", color: "grey" };
 
   /** Endpoints that would lie on each other as one: the same setting and family, heights within a part in 2,000. */
   function merged(ends, height) {
@@ -60,7 +60,7 @@
         },
         text: own.map(
           (end) =>
-            `${end.structure ? site.structureNames.label(end.structure) : "not converged"}, ` +
+            `${end.structure ? site.structureNames.label(end.structure) : "undecided"}, ` +
             `${counted(end.seeds, "seed")}<br>loss ${number(end.loss)}`,
         ),
         hovertemplate: "%{text}<extra></extra>",

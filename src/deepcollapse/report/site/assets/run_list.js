@@ -5,7 +5,7 @@
   const { element, replace, refill } = site.elements;
   const { counted, number } = site.numbers;
   const SHOWN = {
-    simulate: ["seeds", "converged", "dnc", "ends_most_at", "lowest_loss", "dnc_loss"],
+    simulate: ["seeds", "decided", "dnc", "ends_most_at", "lowest_loss", "dnc_loss"],
     train: ["loss", "dnc_loss", "below_bound", "rank", "structure", "converged"],
     landscape: ["structure", "rank", "loss", "dnc_loss", "points"],
     theory: ["structure", "rank", "loss", "dnc_loss", "dnc_stable"],

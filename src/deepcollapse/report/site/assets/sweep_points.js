@@ -2,6 +2,7 @@
 "use strict";
 
 (function (site) {
+  const DECIDED = ["converged", "settled", "zero"];
   let ends = null;
 
   /** The counted endpoints of each run: [[{status, structure, rank, loss, seeds}]]. */
@@ -22,9 +23,9 @@
       by,
       runs: 0,
       seeds: 0,
-      converged: 0,
+      decided: 0,
       dnc: 0,
-      notConverged: 0,
+      moving: 0,
       diverged: 0,
       ranks: new Map(),
       families: new Map(),
@@ -37,16 +38,16 @@
 
   function take(point, end, levels) {
     point.seeds += end.seeds;
-    if (end.status === "converged") {
+    if (DECIDED.includes(end.status)) {
       const { family } = site.structureNames.familyOf(end.structure);
-      point.converged += end.seeds;
+      point.decided += end.seeds;
       if (end.structure === "dnc") point.dnc += end.seeds;
       add(point.ranks, end.rank, end.seeds);
       add(point.families, family, end.seeds);
       point.losses.push({ ...end, family, ...levels });
     } else if (end.status === "diverged") point.diverged += end.seeds;
     else {
-      point.notConverged += end.seeds;
+      point.moving += end.seeds;
       point.losses.push({ ...end, family: "moving", ...levels });
     }
   }
