@@ -151,9 +151,9 @@ BAD = {
     "labels far out": ([GOOD | {"labels": Y * 10**12}], "classes: expected at most 1000000, but found 4000000000001;"),
     "labels as floats": (
         [GOOD | {"labels": Y.astype(float)}],
-        "labels: expected whole numbers of an integer dtype, but found float64 of shape (40,) in ",
+        "labels: expected one class number per sample, N integers, but found float64 of shape (40,) in ",
     ),
-    "labels one-hot": ([GOOD | {"labels": np.eye(5, dtype=int)[Y]}], "of one-hot labels save labels.argmax(axis=1)"),
+    "labels one-hot": ([GOOD | {"labels": np.eye(5, dtype=int)[Y]}], "of one-hot rows save labels.argmax(axis=1)"),
     "labels too many": (
         [GOOD | {"labels": np.append(Y, 0)}],
         "labels: expected 40 rows, as features have, but found int64 of shape (41,) in ",
