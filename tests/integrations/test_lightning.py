@@ -130,7 +130,7 @@ def test_a_network_in_parts_is_refused(lightning):
 
 def test_without_lightning_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     missing = fresh(monkeypatch, "lightning", lightning__pytorch=None, pytorch_lightning=None)
-    with pytest.raises(MissingExtraError, match=r"lightning.pytorch or pytorch_lightning .*deepcollapse\[lightning\]$"):
+    with pytest.raises(MissingExtraError, match=r"lightning.pytorch or pytorch_lightning.*pip install .*\[lightning\]"):
         missing.CollapseCallback()
 
 
