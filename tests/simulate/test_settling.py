@@ -16,6 +16,7 @@ from deepcollapse.simulate import (
     Endpoint,
     TorchEngine,
     gaussian,
+    rate,
     simulate,
 )
 from deepcollapse.simulate.settling import Settling, settling_steps
@@ -120,3 +121,28 @@ def test_counts_add_up(engine, width):
         assert sum(found.structure_counts().values()) == found.decided
         assert plain["dnc"]["undecided"] == found.undecided
         assert (plain["dnc"]["rate"] is None) == (found.undecided > 0)
+
+
+def test_kinks_decide_what_jumps_about_a_rest_point():
+    """The run of seed 1 jumps to and fro across kinks; next to it is a rest point with the same logits."""
+    problem = Problem(classes=6, layers=3, width=16, decay=2.0**-7, activation="relu")
+    plan = {"seeds": [1], "lr": 0.5, "engine": "cpu", "steps_max": 20_000}
+    (moving,), (rest,) = (simulate(problem, **plan, kinks=kinks).finished for kinks in (False, True))
+    assert moving.status in ("not converged", "stalled")
+    assert (rest.status, rest.converged, rest.decided) == ("settled", False, True)
+    assert rest.verdict.loss <= moving.verdict.loss
+    assert rest.verdict.structure == "simplex"
+
+
+@pytest.mark.slow
+def test_ten_times_the_steps_find_what_the_interval_holds():
+    """Low-rank ReLU ends lie on kinks and end late: three of the five runs that converge first are simplexes."""
+    problem = Problem(classes=6, layers=3, width=16, decay=2.0**-7, activation="relu")
+    short, longer = (simulate(problem, seeds=32, lr=0.5, steps_max=steps) for steps in (51_200, 512_000))
+    assert short.undecided > longer.undecided
+    low, high = short.dnc().interval
+    assert low <= longer.dnc().count / 32 <= (longer.dnc().count + longer.undecided) / 32 <= high
+    found = [ensemble.structure_counts()["simplex"] for ensemble in (short, longer)]
+    low, high = rate(found[0], 32, undecided=short.undecided).interval
+    assert found[0] / short.decided > 0.5 > found[1] / 32
+    assert low <= found[1] / 32 <= (found[1] + longer.undecided) / 32 <= high

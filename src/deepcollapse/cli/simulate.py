@@ -44,6 +44,7 @@ def simulate(
     engine: Literal["auto", "torch", "cpu"] = "auto",
     accelerate: Literal["balance"] | None = None,
     audit: Whole = 0,
+    kinks: bool = False,
     stability: bool = False,
     watch: Whole = 0,
     keep: Path | None = None,
@@ -62,6 +63,7 @@ def simulate(
         engine: torch, cpu (a kernel compiled on first use), or auto for the faster one by size.
         accelerate: balance goes on at width min(d, K) once the factors are nearly balanced; approximate, see audit.
         audit: repeat so many runs, chosen at random, without acceleration and report how often the end differs.
+        kinks: decide undecided ends of a ReLU model by the rest points on kinks next to them; seconds a run or more.
         stability: tell minima from saddles among the ends.
         watch: repeat so many of the first runs and give their trajectories (with --json).
         keep: file of ended runs, to stop at any time and go on by the same command.
@@ -81,7 +83,7 @@ def simulate(
         device=device,
     )
     choice = plan(seeds=seeds, accelerate=accelerate)
-    settings = run_settings(problem, descent, initialisation=law, dtype=dtype, accelerate=accelerate)
+    settings = run_settings(problem, descent, initialisation=law, dtype=dtype, accelerate=accelerate, kinks=kinks)
     kept = KeptRuns.open(keep, settings) if keep else None
     with progress_bar("training") as advance:
         ensemble = run(
@@ -93,6 +95,7 @@ def simulate(
             steps_max=descent.steps_max,
             optimiser=descent.optimiser,
             engine=choice.engine,
+            kinks=kinks,
             ledger=kept,
             progress=lambda state: advance(state.ended, seeds),
         )

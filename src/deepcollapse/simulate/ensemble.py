@@ -218,7 +218,7 @@ class Ensemble:
         if stalled := self.counts["stalled"]:
             lines.append(
                 f"lr: {stalled} of {self.runs} runs moved to and fro at the end without getting lower; use "
-                f"{self.descent.lr / 10:.3g} or less"
+                f"{self.descent.lr / 10:.3g} or less{self._kinks()}"
             )
         if self.unfinished:
             lines.append(
@@ -231,6 +231,9 @@ class Ensemble:
         expected = expected_steps(self.problem, self.descent)
         horizon = max(2 * self.descent.steps_max, 3 * expected)
         return f"raise it to {horizon}: the last stretch alone is expected to take about {expected}"
+
+    def _kinks(self) -> str:
+        return ", or kinks=True (--kinks) to look for rest points" if self.problem.activation == "relu" else ""
 
     def _safe_lr(self) -> str:
         """From the curvature on the way of some diverged runs; Adam's steps do not depend on it."""
