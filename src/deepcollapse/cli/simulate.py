@@ -73,15 +73,8 @@ def simulate(
     problem, law = model.problem(), start.initialisation()
     descent = rule.descent(problem, law)
     _expect_repeats({"audit": audit, "watch": watch}, seeds=seeds, accelerate=accelerate)
-    plan = partial(
-        planned_engine,
-        problem,
-        engine,
-        initialisation=law,
-        optimiser=descent.optimiser,
-        dtype=dtype,
-        device=device,
-    )
+    training = {"initialisation": law, "optimiser": descent.optimiser}
+    plan = partial(planned_engine, problem, engine, **training, dtype=dtype, device=device)
     choice = plan(seeds=seeds, accelerate=accelerate)
     settings = run_settings(problem, descent, initialisation=law, dtype=dtype, accelerate=accelerate, kinks=kinks)
     kept = KeptRuns.open(keep, settings) if keep else None
@@ -90,10 +83,9 @@ def simulate(
             problem,
             seeds=seeds,
             lr=descent.lr,
-            initialisation=law,
+            **training,
             tolerance=descent.tolerance,
             steps_max=descent.steps_max,
-            optimiser=descent.optimiser,
             engine=choice.engine,
             kinks=kinks,
             ledger=kept,
