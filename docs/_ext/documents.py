@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +69,6 @@ def document(command: str) -> Mapping[str, Any]:
         return _figures()
     if command == "demo":
         return {"theory": {}, "ensemble": {}, "digits": {}, "report": "build/demo/index.html"}
-    if command == "query" and not any(map(find_spec, ("duckdb", "polars"))):
-        return {"columns": ["structure", "loss"], "rows": [{"structure": "dnc", "loss": 0.5}]}
     printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         _prepare(Path(folder))

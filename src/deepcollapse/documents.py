@@ -61,7 +61,7 @@ def toml_document(text: bytes | str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
     except RecursionError:
-        raise InvalidInputError("expected TOML, but found tables or lists nested too deeply; flatten it") from None
+        raise InvalidInputError("expected TOML, but found: brackets nested too deeply; correct it") from None
     except ValueError as error:  # no UTF-8, no TOML, or a number of thousands of digits
         raise InvalidInputError(f"expected TOML, but found: {error}; correct it") from None
 

@@ -11,7 +11,7 @@ import pytest
 
 from deepcollapse.cli.app import run
 from deepcollapse.store import Queued, Store, run_id
-from store.oracle import LEASE, put, spec
+from store.oracle import LEASE, put, rewrite, spec
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_what_is_no_store(command, tmp_path, refusal):
     assert (code, line) == (2, f"deepcollapse: {wanted} sweep")
     (tmp_path / "store.json").write_text('{"format": 3}')
     code, line = refusal(name, tmp_path, *rest)
-    wanted = f"store: expected format 1, but found 3 in {tmp_path}/store.json; use the release that made it"
+    wanted = f"store: expected format 2, but found 3 in {tmp_path}/store.json; use the release that made it"
     assert (code, line) == (2, f"deepcollapse: {wanted}")
 
 
@@ -182,11 +182,11 @@ def test_a_damaged_run_ends_in_one_line(store, refusal):
 
 
 def test_a_long_time_is_told_in_hours(store, output):
-    (store.path / "runs" / run_id(spec(2)) / "notes.json").write_text('{"seconds": 7200}')
-    (store.path / "runs" / run_id(spec(3)) / "notes.json").write_text('{"seconds": 7320}')
+    rewrite(store.path / "runs" / run_id(spec(2)) / "notes.json", '{"seconds": 7200}')
+    rewrite(store.path / "runs" / run_id(spec(3)) / "notes.json", '{"seconds": 7320}')
     assert "4 h 2 min" in output("status", store.path)
-    (store.path / "runs" / run_id(spec(2)) / "notes.json").write_text('{"seconds": 77}')
-    (store.path / "runs" / run_id(spec(3)) / "notes.json").write_text('{"seconds": 77}')
+    rewrite(store.path / "runs" / run_id(spec(2)) / "notes.json", '{"seconds": 77}')
+    rewrite(store.path / "runs" / run_id(spec(3)) / "notes.json", '{"seconds": 77}')
     assert "2 min 34 s" in output("status", store.path)
     path = store.path / "claims" / f"{run_id(spec(4))}.json"
     os.utime(path, (time.time() - LEASE - 60,) * 2)

@@ -1,4 +1,4 @@
-import json
+import random
 
 import numpy as np
 import pytest
@@ -67,11 +67,47 @@ def test_a_file_of_another_kind_is_refused_and_left_as_it_is(tmp_path, content):
     assert path.read_bytes() == content.encode("latin-1")
 
 
-def test_a_broken_line_in_the_middle_is_refused(tmp_path):
+@pytest.fixture(scope="module")
+def kept_file(tmp_path_factory):
+    """The bytes of a file with five runs, one of which diverged."""
+    path = tmp_path_factory.mktemp("kept") / "runs"
+    kept = KeptRuns.open(path, SETTINGS)
+    simulate(SMALL, seeds=4, lr=1.0, ledger=kept)
+    kept.add(7, None)
+    return path.read_bytes()
+
+
+def ends(path) -> dict[int, dict | None]:
+    return {seed: run and run.as_json() for seed, run in KeptRuns.open(path, SETTINGS).ended.items()}
+
+
+def test_a_first_line_cut_anywhere_begins_again(tmp_path, kept_file):
+    header, path = kept_file.splitlines(keepends=True)[0], tmp_path / "runs"
+    for length in range(0, len(header), 7):
+        path.write_bytes(header[:length])
+        KeptRuns.open(path, SETTINGS).add(7, None)
+        assert ends(path) == {7: None}
+
+
+def test_a_first_line_without_its_end_is_whole(tmp_path, kept_file):
     path = tmp_path / "runs"
-    path.write_text(json.dumps({"settings": SETTINGS}) + '\n{"seed": 1}\n', encoding="utf-8")
-    with pytest.raises(InvalidInputError, match="found something else"):
-        KeptRuns.open(path, SETTINGS)
+    path.write_bytes(kept_file.splitlines()[0])
+    KeptRuns.open(path, SETTINGS).add(7, None)
+    assert (ends(path), len(path.read_bytes().splitlines())) == ({7: None}, 2)
+
+
+def test_a_flipped_bit_loses_at_most_its_own_run(tmp_path, kept_file):
+    path, rng = tmp_path / "runs", random.Random(0)
+    path.write_bytes(kept_file)
+    before = ends(path)
+    for _ in range(60):
+        damaged = bytearray(kept_file)
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        found = ends(path)
+        assert found.items() <= before.items()
+        assert len(found) >= len(before) - 2  # a flipped line break joins two
+        assert ends(path) == found
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):

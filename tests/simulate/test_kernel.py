@@ -170,3 +170,19 @@ def test_narrower_vectors_take_the_same_steps(flags, most, monkeypatch):
         for end in engine.train(problem, starts.items(), descent=rule):
             for a, b in zip(end.factors, trained(starts[end.seed], problem, lr=0.3, steps=3), strict=True):
                 np.testing.assert_allclose(a, b, atol=1e-13)  # three steps of sums over at most 151 terms of size one
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files")
+@pytest.mark.parametrize("what", ["folder", "library", "digest"])
+def test_a_library_that_others_can_write_is_not_loaded(cache, what):
+    """Nor one that belongs to them, which only an administrator can try out."""
+    kept = build("float64")
+    path = {"folder": cache, "library": kept, "digest": kept.with_suffix(".sha256")}[what]
+    path.chmod(0o777)
+    again = build("float64")
+    assert (again.parent == cache) == (what != "folder")
+    assert not again.stat().st_mode & 0o022
+    if os.geteuid() == 0:
+        path.chmod(0o700)
+        os.chown(path, 65534, 65534)
+        assert build("float64").stat().st_uid == 0

@@ -1,17 +1,13 @@
-"""Questions in SQL, whichever library answers."""
+"""Questions in SQL."""
 
-import sys
-import types
+from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from deepcollapse.errors import InvalidInputError, MissingExtraError
+from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import Store
 from store.oracle import put
-
-pytest.importorskip("duckdb")
 
 
 @pytest.fixture
@@ -64,52 +60,28 @@ def test_a_statement_without_an_answer(store):
     assert store.query("SET threads = 1").num_rows == 0
 
 
-def test_without_a_library(store, monkeypatch):
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    monkeypatch.setitem(sys.modules, "polars", None)
-    message = (
-        r"query: expected duckdb or polars to be installed, but found none; run: python -m pip install .*\[query\]"
-    )
-    with pytest.raises(MissingExtraError, match=message):
-        store.query("SELECT 1")
-
-
-def test_polars_takes_over(store, monkeypatch):
-    """Against a stand-in with the names of polars that are used; with polars itself where it is installed."""
-    asked = []
-
-    class PolarsError(Exception):
-        pass
-
-    class SQLContext:
-        def __init__(self, **tables):
-            asked.append(tables["runs"])
-
-        def execute(self, sql, *, eager):
-            assert eager
-            if sql == "bad":
-                raise PolarsError("no\nsuch thing")
-            return types.SimpleNamespace(to_arrow=lambda: pa.table({"answer": [1]}))
-
-    polars = types.SimpleNamespace(
-        __name__="polars",
-        from_arrow=lambda table: table,
-        SQLContext=SQLContext,
-        exceptions=types.SimpleNamespace(PolarsError=PolarsError),
-    )
-    monkeypatch.setitem(sys.modules, "polars", polars)
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    assert store.query("SELECT 1").to_pylist() == [{"answer": 1}]
-    assert asked[0].num_rows == 5
-    with pytest.raises(InvalidInputError, match=r"sql: expected .* but found: no such thing; correct it"):
-        store.query("bad")
-
-
-def test_polars_itself(store, monkeypatch):
-    pytest.importorskip("polars")
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    found = store.query("SELECT kind, count(*) AS rows FROM runs GROUP BY kind ORDER BY kind")
-    assert found.to_pylist() == [{"kind": "theory", "rows": 3}, {"kind": "train", "rows": 2}]
-    for sql in ("SELEC 1", "SELECT nothing FROM runs", "SELECT * FROM others"):
-        with pytest.raises(InvalidInputError, match="sql: expected a question"):
-            store.query(sql)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("sum(number)", 13),
+        ("1.5", Decimal("1.5")),
+        ("340282366920938463463374607431768211455::UHUGEINT", "340282366920938463463374607431768211455"),
+        ("DATE '2020-02-03'", "2020-02-03"),
+        ("DATE '290000-01-01'", "290000-01-01"),
+        ("'infinity'::TIMESTAMP", "infinity"),
+        ("TIMESTAMP_NS '2020-01-01 00:00:00.123456789'", "2020-01-01 00:00:00.123456789"),
+        ("TIMETZ '12:00:00+02'", "12:00:00+02"),
+        ("INTERVAL 3 MONTH", "3 months"),
+        (r"'\xAA'::BLOB", r"\xAA"),
+        ("'0101'::BIT", "0101"),
+        ("'a'::ENUM('a', 'b')", "a"),
+        ("union_value(a := 1)", "1"),
+        ("NULL", None),
+        ("[DATE '2020-01-01', NULL]", ["2020-01-01", None]),
+        ("""{'a "b"': [DATE '2020-01-01'], 'c': 1}""", {'a "b"': ["2020-01-01"], "c": 1}),
+        ("MAP {'a': DATE '2020-01-01'}", [("a", "2020-01-01")]),
+        ("[1, 2]::INT[2]", [1, 2]),
+    ],
+)
+def test_every_type_has_an_answer(store, sql, expected):
+    assert store.query(f"SELECT {sql} AS x FROM runs")["x"].to_pylist()[0] == expected

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import distributed
 import pyarrow as pa
@@ -16,13 +17,13 @@ from deepcollapse.errors import InvalidInputError, MissingExtraError
 from deepcollapse.store import Store, StoreError
 from deepcollapse.sweep import (
     DaskLauncher,
-    Job,
     Launcher,
     PoolLauncher,
     SerialLauncher,
     SlurmLauncher,
     launch,
     plan,
+    slurm,
 )
 from deepcollapse.sweep.worker import DEATHS
 from sweep.small_plans import RUN, TESTS, broken_off, doomed, of_every_kind, quick_runs, whole_table
@@ -214,12 +215,12 @@ def test_clusters_that_are_not_there(launcher: Launcher, message: str, tmp_path:
         launch(Store.create(tmp_path / "store"), found, launcher=launcher)
 
 
-@pytest.mark.parametrize(("launcher", "module"), [(DaskLauncher(), "distributed"), (SlurmLauncher(), "submitit")])
-def test_a_missing_extra_is_named(launcher: Launcher, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("kind", "module"), [(DaskLauncher, "distributed"), (SlurmLauncher, "submitit")])
+def test_a_missing_extra_is_named_before_anything_is_made(kind: type, module: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, module, None)
-    job = Job(store=tmp_path, plan="p")
-    with pytest.raises(MissingExtraError, match=rf"expected {module} .*python -m pip install .*\[{launcher.name}\]"):
-        launcher.run(job)
+    name = kind.__name__.removesuffix("Launcher").lower()
+    with pytest.raises(MissingExtraError, match=rf"expected {module} .*python -m pip install .*\[{name}\]"):
+        kind()
 
 
 def test_a_lease_that_is_none(tmp_path: Path):
@@ -234,3 +235,23 @@ def until(condition: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it never came to that")
+
+
+@pytest.mark.parametrize(
+    ("script", "gone"),
+    [
+        ("echo 7_0; echo 8", ["7_1"]),
+        ("exit 0", ["7_0", "7_1", "8"]),
+        ("echo slurm_load_jobs error: Invalid job id specified >&2; exit 1", ["7_0", "7_1", "8"]),
+        ("echo slurm_load_jobs error: Unable to contact slurm controller >&2; exit 1", []),
+        (None, []),
+    ],
+)
+def test_without_accounting_the_queue_says_which_jobs_are_gone(tmp_path: Path, monkeypatch, script, gone):
+    if script is not None:
+        (tmp_path / "squeue").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "squeue").chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path) if script is None else f"{tmp_path}:/bin:/usr/bin")
+    jobs = [SimpleNamespace(job_id=id) for id in ("7_0", "7_1", "8")]
+    assert [job.job_id for job in slurm._vanished(jobs)] == gone
+    assert slurm._vanished([]) == []

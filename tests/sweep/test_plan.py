@@ -12,6 +12,8 @@ from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.run_kinds import run_spec
 from deepcollapse.store import run_id
 from deepcollapse.sweep import Plan, plan
+from deepcollapse.sweep.expansion import expanded, run_count
+from deepcollapse.sweep.plan_file import PartTable, SeedsTable
 
 RUN = {"classes": 3, "layers": 1}
 TWO = {"name": "two", "kind": "theory", "run": RUN, "grid": {"decay": [0.01, 0.02]}}
@@ -216,3 +218,26 @@ def test_a_file_that_is_no_plan(content: bytes | None, message: str, tmp_path: P
         file.write_bytes(content)
     with pytest.raises(InvalidInputError, match=message):
         plan(file)
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"kind": "simulate", "seeds": {"count": 10**12, "block": 1}},
+        {"kind": "landscape", "seeds": {"count": 10**12}},
+        {"kind": "theory", "grid": {name: list(range(1, 1001)) for name in ("samples", "width", "layers", "classes")}},
+        {"kind": "landscape", "zip": {"samples": list(range(1, 10**6 + 1))}, "seeds": {"count": 10**6}},
+    ],
+)
+def test_too_many_runs_are_refused_at_once(tables):
+    with pytest.raises(
+        InvalidInputError, match=r"plan: expected at most 1000000 runs, but found 1000000000000, most of"
+    ):
+        plan({"name": "many", "run": {} if "grid" in tables else {"classes": 4, "layers": 2}} | tables)
+
+
+def test_the_size_is_that_of_the_expansion():
+    for seeds in (None, SeedsTable(count=7), SeedsTable(count=7, block=3)):
+        for kind in ("simulate", "landscape") if seeds is None or seeds.block is None else ("simulate",):
+            table = PartTable(name="a", kind=kind, grid={"width": [5, 6]}, zip={"lr": [1, 2, 3]}, seeds=seeds)
+            assert run_count(table) == len(list(expanded(table)))

@@ -173,3 +173,22 @@ def test_stopped_workers_give_their_runs_back_and_leave_no_process(how: str, tmp
     (tmp_path / "go").touch()
     found = plan(json.loads((tmp_path / "plan.json").read_text()))
     assert launch(store, found, launcher=SerialLauncher()).done == 2
+
+
+UNGUARDED = """
+from pathlib import Path
+from deepcollapse.store import Store
+from deepcollapse.sweep import PoolLauncher, launch, plan
+with open(Path(__file__).with_name("starts"), "a") as file:
+    file.write("x")
+document = {"name": "few", "kind": "theory", "run": {"layers": 1}, "grid": {"classes": [3, 4]}}
+launch(Store.create(Path(__file__).with_name("store")), plan(document), launcher=PoolLauncher(workers=1))
+"""
+
+
+def test_a_script_without_a_guard_is_told_at_the_first_end(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert 'put what the script does under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert (tmp_path / "starts").read_text() == "xx"

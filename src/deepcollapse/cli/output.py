@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 
 from rich.progress import (
     BarColumn,
@@ -21,12 +22,12 @@ from deepcollapse.cli.streams import Screen, encodable, write
 
 _WIDE = 160  # columns where the output is not a terminal: numbers must not be cut
 
-__all__ = ["number", "print_json", "print_lines", "print_table", "progress_bar", "progress_bars"]
+__all__ = ["json_value", "number", "print_json", "print_lines", "print_table", "progress_bar", "progress_bars"]
 
 
 def print_json(document: Mapping[str, object]) -> None:
     """Write one JSON document and nothing else; numbers without a value become null."""
-    write(json.dumps(_plain(document), allow_nan=False) + "\n")
+    write(json.dumps(json_value(document), allow_nan=False) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -96,14 +97,16 @@ class _Speed(ProgressColumn):
         return f"{task.speed:.0f} {self.unit}/s" if task.speed else ""
 
 
-def _plain(value: object) -> object:
-    """Arrays to lists, NaN and infinities to null: JSON has no other numbers."""
+def json_value(value: object) -> object:
+    """Arrays to lists, decimals to numbers, NaN and infinities to null: JSON has no other numbers."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
-        return _plain(value.tolist())  # type: ignore[attr-defined]
+        return json_value(value.tolist())  # type: ignore[attr-defined]
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return value

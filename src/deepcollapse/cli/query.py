@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from deepcollapse.cli.opened_store import opened_store
-from deepcollapse.cli.output import number, print_json, print_lines, print_table
+from deepcollapse.cli.output import json_value, number, print_json, print_lines, print_table
 from deepcollapse.cli.streams import write
 from deepcollapse.errors import InvalidInputError
 
@@ -47,7 +47,7 @@ def query(*question: str, json: bool = False, csv: bool = False) -> None:
 
 
 def _cell(value: object) -> object:
-    return json_writer.dumps(value) if isinstance(value, list | dict) else value
+    return json_writer.dumps(json_value(value)) if isinstance(value, list | dict) else value
 
 
 def _shown(value: object) -> object:

@@ -1,9 +1,9 @@
 """Features, labels and a classifier in files, measured block by block without holding them in memory."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class _Samples:
 
     @classmethod
     def of(cls, paths: Sequence[str | PathLike[str]], *, classes: int | None, drop_empty: bool) -> "_Samples":
-        if not paths or len({Path(path).resolve() for path in paths}) < len(paths):
+        if not paths or len({os.path.realpath(path) for path in paths}) < len(paths):
             found = ", ".join(map(str, paths)) or "none"
             raise InvalidInputError(f"files: expected at least one, and each once, but found {found}; name them anew")
         files = [stored_arrays(path) for path in paths]

@@ -1,14 +1,18 @@
-"""The ended runs of an ensemble in a file, so that a long simulation can be stopped at any time and gone on with."""
+"""The ended runs of an ensemble in a file, so that a long simulation can be stopped and resumed at any time."""
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.networks.replacing import replace_file
 from deepcollapse.simulate import Descent, Initialisation, LayerDistances, Nearest, Run, Verdict
 from deepcollapse.ufm import Problem, Reading
 
@@ -19,20 +23,23 @@ __all__ = ["KeptRuns", "run_settings"]
 class KeptRuns:
     """Ended runs, each written as one line of JSON as soon as it ends; the first line holds the settings.
 
-    A line that a crash cut short is dropped when the file is opened, and its run is done again. A line takes about 20
-    bytes per entry of the K x K logits.
+    Each line carries the SHA-256 of the settings and its run. A line that was cut short or damaged is dropped when the
+    file is opened, and its run is done again; a damaged first line is written again if the file has runs of these
+    settings, or nothing else. A line takes about 20 bytes per entry of the K x K logits.
 
     Attributes:
         path: the file.
+        settings: all that the runs depend on but their seed, as JSON.
         ended: run by seed; None where it diverged.
     """
 
     path: Path
+    settings: str
     ended: dict[int, Run | None] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: Path, settings: Mapping[str, object]) -> "KeptRuns":
-        """Begin a file, or go on with the one that is there.
+        """Begin a file, or resume from the one that is there.
 
         Args:
             path: of the file; its folder must exist.
@@ -41,25 +48,16 @@ class KeptRuns:
         Raises:
             InvalidInputError: a file that cannot be read or written, is none of this kind, or has other settings.
         """
+        kept = cls(path, json.dumps(settings))
         try:
-            lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-            kept = cls(path)
-            if lines:
-                kept._expect(settings, lines[0])
-                whole = [line for line in lines[1:] if line.endswith(b"\n")]
-                kept.ended.update(map(_read, whole))
-                os.truncate(path, sum(map(len, [lines[0], *whole])))
-            else:
-                path.write_text(json.dumps({"settings": settings}) + "\n", encoding="utf-8")
+            content = path.read_bytes() if path.exists() else b""
+            whole = kept._recovered(content)
+            if whole != content:
+                replace_file(path, whole)
         except OSError as error:
+            reason = error.strerror or error
             raise InvalidInputError(
-                f"keep: expected a file that can be read and written, but found {path} ({error.strerror}); name another"
-            ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, InvalidInputError):
-                raise
-            raise InvalidInputError(
-                f"keep: expected runs kept by simulate, but found something else in {path}; name another file"
+                f"keep: expected a file that can be read and written, but found {path} ({reason}); name another"
             ) from None
         return kept
 
@@ -67,18 +65,48 @@ class KeptRuns:
         """Write the end of a run; None for one that diverged."""
         self.ended[seed] = run
         record = {"seed": seed, "run": None if run is None else _plain(asdict(run))}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with self.path.open("ab") as file:
+            file.write(_line(record | {"sha256": self._digest(record)}))
 
-    def _expect(self, settings: Mapping[str, object], line: bytes) -> None:
-        found = json.loads(line)["settings"]
-        wanted = json.loads(json.dumps(settings))
-        for name in sorted({*found, *wanted}):
+    def _recovered(self, content: bytes) -> bytes:
+        """The content without its damage; what it holds of these settings is remembered."""
+        first, *others = content.splitlines(keepends=True) or [b""]
+        header = _line({"settings": json.loads(self.settings), "sha256": self._digest({})})
+        lines = [line for line in others if self._remembers(line)]
+        if first.rstrip(b"\n") != header.rstrip(b"\n") and not lines:
+            self._expect_own(first, header, others)
+        return b"".join([header, *lines])
+
+    def _remembers(self, line: bytes) -> bool:
+        with suppress(InvalidInputError):
+            record = json_object(line, {"seed": int, "sha256": str})
+            digest = record.pop("sha256")
+            if line.endswith(b"\n") and digest == self._digest(record):
+                self.ended[record["seed"]] = _run(record["run"])
+                return True
+        return False
+
+    def _expect_own(self, first: bytes, header: bytes, others: list[bytes]) -> None:
+        """Nothing for a beginning of our header that has nothing behind it."""
+        if not others and header.startswith(first):
+            return
+        try:
+            found = json_object(first, {"settings": dict})["settings"]
+        except InvalidInputError:
+            found = {}
+        wanted = json.loads(self.settings)
+        for name in sorted({*found, *wanted} if found else ()):
             if found.get(name) != wanted.get(name):
                 raise InvalidInputError(
                     f"keep: expected runs with {name} = {wanted.get(name)!r}, but found {found.get(name)!r} in "
                     f"{self.path}; name another file"
                 )
+        raise InvalidInputError(
+            f"keep: expected runs kept by simulate, but found something else in {self.path}; name another file"
+        )
+
+    def _digest(self, record: Mapping[str, Any]) -> str:
+        return sha256((self.settings + json.dumps(record)).encode()).hexdigest()
 
 
 def run_settings(
@@ -89,6 +117,10 @@ def run_settings(
     return {**asdict(problem), **asdict(descent), **optimiser, **asdict(initialisation), **others}
 
 
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
+
+
 def _plain(value: object) -> object:
     """Arrays as lists, all the way down."""
     if isinstance(value, dict):
@@ -96,11 +128,10 @@ def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _read(line: bytes) -> tuple[int, Run | None]:
-    record = json.loads(line)
-    if record["run"] is None:
-        return record["seed"], None
-    run, verdict = record["run"], record["run"]["verdict"]
+def _run(run: dict[str, Any] | None) -> Run | None:
+    if run is None:
+        return None
+    verdict = run["verdict"]
     arrays = {name: np.array(verdict["reading"][name]) for name in ("logits", "singular_values")}
     layers = LayerDistances(**{name: tuple(verdict["layers"][name]) for name in ("before", "after")})
     parts = {
@@ -108,4 +139,4 @@ def _read(line: bytes) -> tuple[int, Run | None]:
         "nearest": Nearest(**verdict["nearest"]),
         "layers": layers,
     }
-    return record["seed"], Run(**run | {"verdict": Verdict(**verdict | parts)})
+    return Run(**run | {"verdict": Verdict(**verdict | parts)})

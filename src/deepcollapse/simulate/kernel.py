@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -69,8 +70,8 @@ def build(dtype: str) -> Path:
     """The library of this precision: the one in the cache where it is whole, else a new one.
 
     Its name holds a digest of source, flags, compiler and processor, so an update of any of them builds anew; the
-    digest of its content is kept beside it. Where the cache cannot be written, it goes to a folder that lasts as long
-    as the process does.
+    digest of its content is kept beside it. Where the cache cannot be written, or others can write it, the library goes
+    to a folder that lasts as long as the process does.
 
     Raises:
         CompilerError: no compiler, or one that fails.
@@ -82,11 +83,10 @@ def build(dtype: str) -> Path:
     kept = cache_folder() / name
     if _whole(kept):
         return kept
-    try:
+    with suppress(OSError):
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return _built(program, source, dtype=dtype, target=kept)
-    except OSError:
-        pass
+        if _own(kept.parent):
+            return _built(program, source, dtype=dtype, target=kept)
     try:
         return _built(program, source, dtype=dtype, target=Path(_passing_folder().name) / name)
     except OSError as error:
@@ -154,6 +154,8 @@ def _built(program: list[str], source: str, *, dtype: str, target: Path) -> Path
         if not library.is_file():
             raise _useless(program[0], f"no {library.name} written")
         digest.write_text(_digest(library), encoding="ascii")
+        for file in (library, digest):
+            file.chmod(0o700)  # whatever the user's mask lets others do
         os.replace(library, target)
         os.replace(digest, _digest_file(target))
     return target
@@ -178,10 +180,20 @@ def _useless(program: str, found: str) -> CompilerError:
 
 
 def _whole(library: Path) -> bool:
+    """Whether it is the user's own, in a folder of the user's own, and has the bytes that were written."""
+    digest = _digest_file(library)
     try:
-        return _digest_file(library).read_text(encoding="ascii") == _digest(library)
-    except (OSError, UnicodeDecodeError):
+        return all(map(_own, (library.parent, library, digest))) and digest.read_bytes() == _digest(library).encode()
+    except OSError:
         return False
+
+
+def _own(path: Path) -> bool:
+    """Whether it belongs to the user and nobody else may write it: else it may hold the code of another."""
+    if not hasattr(os, "geteuid"):  # no POSIX system
+        return True
+    found = path.stat()
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _digest(library: Path) -> str:

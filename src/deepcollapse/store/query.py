@@ -1,60 +1,72 @@
-"""Questions in SQL about a table, answered by a library that is an extra."""
+"""Questions in SQL about a table."""
 
 from typing import Any
 
 import pyarrow as pa
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.optional import optional_module
 
 __all__ = ["query"]
 
+_SETTINGS = {"enable_external_access": "false", "python_enable_replacements": "false"}
+_KEPT = ("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger")
+_KEPT += ("ubigint", "float", "double", "decimal", "varchar")
+
 
 def query(table: pa.Table, sql: str) -> pa.Table:
-    """The answer to a question about the table ``runs``, by DuckDB if it is installed, else by Polars.
+    """The answer of DuckDB to a question about the table ``runs``.
 
-    DuckDB sees this table only: no files, no network, no variables of the program. Of columns with the same name the
-    second is called ``name_2``.
+    It sees this table only: no files, no network, no variables of the program. Numbers, booleans and text, and lists,
+    structs and maps of them, keep their types; everything else (dates, times, intervals, bytes, UUIDs, ...) becomes the
+    text that DuckDB writes for it. Of columns with the same name the second is called ``name_2``.
 
     Raises:
         InvalidInputError: SQL that is none, or names what is not there.
-        MissingExtraError: neither library is installed.
     """
-    library = optional_module("duckdb", "polars", extra="query")
-    answer = {"duckdb": _by_duckdb, "polars": _by_polars}[library.__name__]
-    return _apart(answer(library, table, sql))
+    import duckdb
 
-
-def _by_duckdb(duckdb: Any, table: pa.Table, sql: str) -> pa.Table:
-    settings = {"enable_external_access": "false", "python_enable_replacements": "false"}
     try:
-        with duckdb.connect(config=settings) as connection:
+        with duckdb.connect(config=_SETTINGS) as connection:
             connection.register("runs", table)
             answer = connection.sql(sql)
-            return pa.table({}) if answer is None else answer.to_arrow_table()
+            return pa.table({}) if answer is None else _apart(_plain(answer).to_arrow_table(), answer.columns)
     except duckdb.Error as error:
-        raise _refusal(error) from None
+        reason = " ".join(str(error).split())
+        raise InvalidInputError(
+            f"sql: expected a question about the table runs, but found: {reason}; correct it"
+        ) from None
 
 
-def _by_polars(polars: Any, table: pa.Table, sql: str) -> pa.Table:
-    try:
-        return polars.SQLContext(runs=polars.from_arrow(table)).execute(sql, eager=True).to_arrow()
-    except polars.exceptions.PolarsError as error:
-        raise _refusal(error) from None
+def _plain(answer: Any) -> Any:
+    columns = (f"CAST(#{number} AS {_type(kind)}) AS c{number}" for number, kind in enumerate(answer.types, start=1))
+    return answer.project(", ".join(columns))
 
 
-def _apart(table: pa.Table) -> pa.Table:
-    """With the second and later columns of a name renamed, so that rows can be dictionaries."""
+def _type(kind: Any) -> str:
+    """The type in SQL that keeps what Arrow and JSON can hold, and makes text of the rest."""
+    parts = dict(kind.children) if kind.id in ("list", "array", "struct", "map") else {}
+    if kind.id in ("list", "array"):
+        return f"{_type(parts['child'])}[]"
+    if kind.id == "map":
+        return f"MAP({_type(parts['key'])}, {_type(parts['value'])})"
+    if kind.id == "struct" and all(parts):
+        quoted = (f"{_quoted(name)} {_type(part)}" for name, part in parts.items())
+        return f"STRUCT({', '.join(quoted)})"
+    return str(kind) if kind.id in _KEPT and str(kind) != "JSON" else "VARCHAR"
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _apart(table: pa.Table, wanted: list[str]) -> pa.Table:
+    """With its names, of which the second and later ones are changed, so that rows can be dictionaries."""
     names: list[str] = []
-    for name in table.column_names:
+    for name in wanted:
         count, other = 1, name
         while other in names:
             count += 1
             other = f"{name}_{count}"
         names.append(other)
     return table.rename_columns(names)
-
-
-def _refusal(error: Exception) -> InvalidInputError:
-    reason = " ".join(str(error).split())
-    return InvalidInputError(f"sql: expected a question about the table runs, but found: {reason}; correct it")

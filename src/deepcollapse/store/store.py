@@ -177,7 +177,6 @@ class Store:
 
         Raises:
             InvalidInputError: SQL that is none, or names what is not there.
-            MissingExtraError: neither DuckDB nor Polars is installed.
         """
         return query(self.table(), sql)
 

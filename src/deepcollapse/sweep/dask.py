@@ -32,6 +32,7 @@ class DaskLauncher:
 
     Raises:
         InvalidInputError: a negative number, or no threads.
+        MissingExtraError: dask is not installed.
     """
 
     workers: int = 0
@@ -40,6 +41,7 @@ class DaskLauncher:
 
     def __post_init__(self) -> None:
         expect_counts(self.workers, self.threads)
+        optional_module("distributed", extra="dask")
         if self.address is None:
             object.__setattr__(self, "workers", self.workers or cores())
 

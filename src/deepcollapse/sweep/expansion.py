@@ -1,13 +1,14 @@
 """From one part of a plan to the documents of its runs."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from deepcollapse.sweep.plan_file import PartTable, SeedsTable
 
-__all__ = ["expanded", "expansion_mistakes"]
+__all__ = ["expanded", "expansion_mistakes", "run_count"]
 
 _SEED_FIELDS = {"simulate": ("first_seed", "seeds"), "landscape": ("seed",), "train": ("seed",), "theory": ()}
 
@@ -29,6 +30,15 @@ def expansion_mistakes(part: PartTable) -> Iterator[str]:
         yield f"seeds: expected none for theory, but found {part.seeds.count}; drop the table, it draws nothing"
     elif part.seeds and part.seeds.block is not None and part.kind != "simulate":
         yield f"seeds.block: expected none for {part.kind}, but found {part.seeds.block}; one seed is one run there"
+
+
+def run_count(part: PartTable) -> int:
+    """How many runs the part asks for, equal ones included; nothing is expanded."""
+    seeds = 1
+    if part.seeds:
+        block = (part.seeds.block or part.seeds.count) if part.kind == "simulate" else 1
+        seeds = -(-part.seeds.count // block)
+    return math.prod(map(len, part.grid.values())) * max(map(len, part.zip.values()), default=1) * seeds
 
 
 def expanded(part: PartTable) -> Iterator[dict[str, Any]]:

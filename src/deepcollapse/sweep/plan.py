@@ -9,12 +9,13 @@ from typing import Any
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.run_kinds import RunSpec, run_spec
 from deepcollapse.store import Queued, run_id
-from deepcollapse.sweep.expansion import expanded, expansion_mistakes
+from deepcollapse.sweep.expansion import expanded, expansion_mistakes, run_count
 from deepcollapse.sweep.plan_file import PartTable, part_tables, plan_document
 
 __all__ = ["Part", "Plan", "plan"]
 
 _SHOWN = 20
+_RUNS_MAX = 10**6
 _SEVERAL = re.compile(r"; (?=[\w.]+: )")  # between the mistakes of one run
 
 
@@ -86,7 +87,8 @@ def plan(source: str | Path | Mapping[str, Any]) -> Plan:
         source: a TOML file, or the document itself.
 
     Raises:
-        InvalidInputError: no such file, or mistakes; all at once, one a line, each with part, key and value.
+        InvalidInputError: no such file, more than 10^6 runs, or mistakes; these all at once, one a line, each with
+            part, key and value.
 
     >>> document = {"name": "wide", "kind": "theory", "run": {"layers": 2}, "grid": {"classes": [3, 4, 5]}}
     >>> [spec.as_json()["classes"] for spec in plan(document).parts[0].runs]
@@ -94,6 +96,7 @@ def plan(source: str | Path | Mapping[str, Any]) -> Plan:
     """
     document = plan_document(source)
     tables, wrong = part_tables(document)
+    _expect_size(tables)
     several = "parts" in document
     parts = []
     for table in tables:
@@ -106,6 +109,17 @@ def plan(source: str | Path | Mapping[str, Any]) -> Plan:
         more = [f"and {len(wrong) - _SHOWN} more"] * (len(wrong) > _SHOWN)
         raise InvalidInputError(";\n".join(wrong[:_SHOWN] + more))
     return Plan(document["name"], tuple(parts), document)
+
+
+def _expect_size(tables: Iterable[PartTable]) -> None:
+    """Before the plan fills the memory."""
+    counts = {table.name: run_count(table) for table in tables}
+    if (total := sum(counts.values())) > _RUNS_MAX:
+        largest = max(counts, key=lambda name: counts[name])
+        raise InvalidInputError(
+            f"plan: expected at most {_RUNS_MAX} runs, but found {total}, most of them in {largest!r}; shorten grid, "
+            "zip or seeds, or make several plans"
+        )
 
 
 def _specs(table: PartTable, wrong: list[str]) -> list[RunSpec]:

@@ -5,12 +5,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+from deepcollapse.errors import InvalidInputError
 from deepcollapse.sweep.launcher import Job, Losses
 from deepcollapse.sweep.stopping import deaf_to_interrupts
 from deepcollapse.sweep.threads import cores, expect_counts, inherited, thread_environment, thread_share
@@ -25,7 +26,8 @@ _STOPPED = 130  # exit code of a worker that was asked to end
 class PoolLauncher:
     """Starts so many processes, each with its share of the cores; one that is killed is replaced.
 
-    The processes are fresh (spawned), so a script that launches needs the usual ``if __name__ == "__main__"``.
+    The processes are fresh (spawned), so a script that launches needs the usual ``if __name__ == "__main__"``; without,
+    the first worker to end tells so.
 
     Attributes:
         workers: processes; 0 is one for each core.
@@ -64,22 +66,31 @@ class PoolLauncher:
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A worker process and the line on which it tells how it ended."""
+    """A worker process and the line on which it says that it began, and how it ended."""
 
     process: SpawnProcess
     line: Connection
 
     def lost(self) -> bool:
-        """Of one that has ended: whether abruptly; raises the error it ended with, if it did."""
-        try:
-            error = self.line.recv()
-        except (EOFError, OSError):  # nothing was sent, or not all of it
-            return self.process.exitcode != _STOPPED
-        finally:
-            self.line.close()
-        if error is not None:
-            raise error
-        return False
+        """Of one that has ended: whether abruptly.
+
+        Raises:
+            InvalidInputError: an error kept it from beginning, as in a script that launches without a guard.
+            Exception: the error it ended with.
+        """
+        heard = []
+        with closing(self.line), suppress(EOFError, OSError):  # the end of the line, or half a message
+            while True:
+                heard.append(self.line.recv())
+        if not heard and self.process.exitcode == 1:
+            raise InvalidInputError(
+                f"workers: expected {self.process.name} to begin, but found that it ended with an error while it "
+                'loaded the main script; put what the script does under if __name__ == "__main__":, or take the serial '
+                "launcher"
+            )
+        if len(heard) == 2 and heard[1] is not None:
+            raise heard[1]
+        return len(heard) < 2 and self.process.exitcode != _STOPPED
 
 
 @contextmanager
@@ -112,6 +123,7 @@ def _hired(job: Job, number: int) -> _Member:
 def _member(job: Job, name: str, line: Connection) -> None:
     """The life of a worker process."""
     threading.Thread(target=_end_with_launcher, daemon=True).start()
+    line.send("begun")
     try:
         job(name)
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """Workers as jobs of a Slurm cluster, by submitit."""
 
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ __all__ = ["SlurmLauncher"]
 
 _LOOKS = {"slurm": 5.0, "local": 0.1, "debug": 0.0}  # seconds between looks at the jobs
 _GRACE = 60.0  # seconds to give a run back in
+_PATIENCE = 60.0  # seconds for an answer of Slurm
 _TIMEOUTS = 10**6  # that submitit bears: a sweep takes as long as it takes
 
 
@@ -39,6 +41,7 @@ class SlurmLauncher:
 
     Raises:
         InvalidInputError: a negative number, or no threads.
+        MissingExtraError: submitit is not installed.
     """
 
     workers: int = 0
@@ -52,6 +55,7 @@ class SlurmLauncher:
 
     def __post_init__(self) -> None:
         expect_counts(self.workers, self.threads)
+        optional_module("submitit", extra="slurm")
         object.__setattr__(self, "workers", self.workers or 1)
         object.__setattr__(self, "threads", self.threads or 1)
 
@@ -79,9 +83,10 @@ class SlurmLauncher:
         with _cancelled_at_the_end() as crew:
             crew += submitted(self.workers)
             while crew:
-                for member in [member for member in crew if member.done()]:
+                vanished = _vanished([member for member in crew if member.state == "UNKNOWN"])
+                for member in [member for member in crew if member.done() or member in vanished]:
                     crew.remove(member)
-                    if how := _lost(member, submitit):
+                    if how := _lost(member, submitit) if member.done() else "no result":
                         losses.add(f"job {member.job_id}", how)
                         crew += submitted(1)
                 time.sleep(_LOOKS[self.cluster])
@@ -128,6 +133,21 @@ def _lost(member: Any, submitit: Any) -> str:
     if isinstance(result, Exception):
         raise result
     return ""
+
+
+def _vanished(members: list[Any]) -> list[Any]:
+    """Jobs that are not in Slurm's queue any more, of those of which its accounting, if there is any, says nothing."""
+    if not members:
+        return []
+    command = ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={','.join(job.job_id for job in members)}"]
+    try:
+        found = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", timeout=_PATIENCE, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):  # no answer is no news
+        return []
+    known = found.returncode == 0 or "Invalid job id" in found.stderr
+    return [job for job in members if known and job.job_id not in found.stdout.split()]
 
 
 @contextmanager
