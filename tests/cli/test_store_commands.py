@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepcollapse.cli.app import run
+from deepcollapse.simulate import STATUSES
 from deepcollapse.store import Queued, Store, run_id
 from store.oracle import LEASE, put, rewrite, spec
 
@@ -62,6 +63,7 @@ def test_status_as_json(store, output):
         "pending": 1,
         "eta_seconds": 2 * 2.5,
         "errors": [{"id": run_id(spec(5)), "error": "ValueError: no [/red] luck"}],
+        "ends": {status.replace(" ", "_"): 0 for status in STATUSES},
     }
 
 

@@ -56,6 +56,7 @@ def test_a_sweep_is_done_once(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert (captured.out.count("\n"), captured.err) == (1, "")
     found = json.loads(captured.out)
     assert found.pop("seconds") > 0
+    assert sum(found.pop("ends").values()) == 4
     assert found == {"plan": "quick", "total": 4, "done": 4, "failed": 0, "launcher": "serial", "workers": 1}
     table = Store.open(tmp_path / "store").table()
     assert run([*arguments, "--workers", "1", "--threads", "1"]) == 0
@@ -125,3 +126,31 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path):
     assert out == ""
     assert err == "deepcollapse: interrupted; 0 of 4 runs are done, the same command goes on\n"
     assert Store.open(tmp_path / "store").claimed() == {}
+
+
+WILD = """
+name = "step"
+kind = "simulate"
+run = {classes = 3, layers = 2, width = 6, decay = "2^-6", engine = "torch"}
+grid.lr = [1000.0, 2000.0]
+seeds.count = 3
+"""
+
+
+def test_diverged_seeds_are_counted_and_can_be_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    wild, store = written(tmp_path, WILD), str(tmp_path / "store")
+    assert run(["plan", wild]) == 0
+    assert "found 1000, 2000; lower it" in capsys.readouterr().out
+    arguments = ["--store", store, "--launcher", "serial"]
+    assert run(["sweep", wild, *arguments]) == 0
+    assert "6 ends: 6 diverged\nlr: 6 of 6 diverged; lower lr" in capsys.readouterr().out
+    assert run(["sweep", wild, *arguments, "--require-converged"]) == 1
+    assert "converged: expected all 6 ends to be decided, but found 6 that are not" in capsys.readouterr().err
+    assert run(["status", store]) == 0
+    assert "6 ends: 6 diverged" in capsys.readouterr().out
+
+    calm = written(tmp_path, WILD.replace('"step"', '"calm"').replace("[1000.0, 2000.0]", "[1.0]"))
+    assert run(["plan", calm]) == 0
+    assert "Warning" not in capsys.readouterr().out
+    assert run(["sweep", calm, *arguments, "--require-converged"]) == 0
+    assert "3 ends: 3 converged" in capsys.readouterr().out

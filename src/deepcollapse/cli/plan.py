@@ -30,7 +30,7 @@ def plan(*file: Path, json: bool = False) -> None:
     print_table(escape(found.name), ["part", "kind", "runs"], rows)
     for part in found.parts:
         print_lines(f"{part.name}: {_varying(part)}", f"  ids {_short(part.ids)}")
-    print_lines(f"{len(found.ids)} runs")
+    print_lines(f"{len(found.ids)} runs", *(f"Warning: {line}" for part in found.parts for line in part.warnings()))
 
 
 def one_plan(*files: Path) -> Plan:
@@ -54,7 +54,8 @@ def _document(plan: Plan) -> dict[str, object]:
         }
         for part in plan.parts
     ]
-    return {"name": plan.name, "runs": len(plan.ids), "parts": parts}
+    warnings = [line for part in plan.parts for line in part.warnings()]
+    return {"name": plan.name, "runs": len(plan.ids), "parts": parts, "warnings": warnings}
 
 
 def _varying(part: Part) -> str:

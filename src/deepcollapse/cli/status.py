@@ -6,9 +6,10 @@ from rich.markup import escape
 
 from deepcollapse.cli.opened_store import opened_store
 from deepcollapse.cli.output import print_json, print_lines, print_table
-from deepcollapse.store import Status
+from deepcollapse.store import Status, Store
+from deepcollapse.sweep import Ends, ends
 
-__all__ = ["status"]
+__all__ = ["print_ends", "status"]
 
 _COUNTS = ("total", "done", "running", "failed", "pending")
 
@@ -23,7 +24,7 @@ def status(*store: Path, plan: str | None = None, json: bool = False) -> None:
     """
     opened = opened_store(*store)
     if json:
-        print_json(opened.status(plan).as_json())
+        print_json(opened.status(plan).as_json() | {"ends": _ends(opened, plan).as_json()})
         return
     *plans, whole = opened.statuses() if plan is None else (opened.status(plan),)
     shown = [*plans, whole] if len(plans) > 1 else [whole]
@@ -34,6 +35,17 @@ def status(*store: Path, plan: str | None = None, json: bool = False) -> None:
         print_table("Failed", ["run", "error"], [[id, escape(error)] for id, error in whole.errors])
     elif whole.total == whole.done:
         print_lines("All runs are done.")
+    print_ends(_ends(opened, plan))
+
+
+def print_ends(found: Ends) -> None:
+    """How seeds and networks ended, and what to change where they did not."""
+    if found.total:
+        print_lines(found.sentence(), *found.advice())
+
+
+def _ends(opened: Store, plan: str | None) -> Ends:
+    return ends(opened, None if plan is None else {run.id for run in opened.plan(plan).runs})
 
 
 def _row(found: Status) -> list[object]:

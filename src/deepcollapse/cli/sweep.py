@@ -9,9 +9,11 @@ from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.model import Real
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.cli.plan import one_plan
+from deepcollapse.cli.status import print_ends
 from deepcollapse.cli.workers import Workers, runs_done
+from deepcollapse.errors import ConvergenceError
 from deepcollapse.store import Status, Store
-from deepcollapse.sweep import launch
+from deepcollapse.sweep import ends, launch
 
 __all__ = ["sweep"]
 
@@ -24,6 +26,7 @@ def sweep(
     who: Workers = _WORKERS,
     lease: Real = 120.0,
     retry: bool = False,
+    require_converged: bool = False,
     json: bool = False,
 ) -> int:
     """Do the runs of a plan in a store, with any number of workers.
@@ -38,18 +41,33 @@ def sweep(
         who: does the runs.
         lease: seconds without a sign of life after which a run is taken from its worker.
         retry: try failed runs again.
+        require_converged: exit with code 1, too, if a seed or network neither converged nor settled nor is at zero.
         json: write counts and time as one JSON document to standard output.
     """
     wanted, launcher = one_plan(*plan), who.chosen()
     opened, begin = Store.create(store), time.perf_counter()
     with keeping(lambda: runs_done(opened, wanted)), progress_bar("runs") as advance:
         found = launch(opened, wanted, launcher=launcher, lease=lease, retry=retry, progress=advance)
-    seconds = time.perf_counter() - begin
+    seconds, ended = time.perf_counter() - begin, ends(opened, wanted.ids)
     if json:
         counts = {name: getattr(found, name) for name in ("plan", "total", "done", "failed")}
-        print_json({**counts, "seconds": seconds, "launcher": launcher.name, "workers": launcher.workers or None})
+        print_json(
+            {
+                **counts,
+                "ends": ended.as_json(),
+                "seconds": seconds,
+                "launcher": launcher.name,
+                "workers": launcher.workers or None,
+            }
+        )
     else:
         _print(found, seconds)
+        print_ends(ended)
+    if require_converged and ended.undecided:
+        raise ConvergenceError(
+            f"converged: expected all {ended.total} ends to be decided, but found {ended.undecided} that are not "
+            f"({ended.sentence()}); change lr or steps_max as the advice says"
+        )
     return 0 if found.done == found.total else 1
 
 

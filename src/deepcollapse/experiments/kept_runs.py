@@ -139,4 +139,5 @@ def _run(run: dict[str, Any] | None) -> Run | None:
         "nearest": Nearest(**verdict["nearest"]),
         "layers": layers,
     }
-    return Run(**run | {"verdict": Verdict(**verdict | parts)})
+    whole: dict[str, Any] = {**run, "verdict": Verdict(**verdict | parts)}
+    return Run(**whole)

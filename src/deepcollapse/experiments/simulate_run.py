@@ -1,6 +1,7 @@
 """A run of a sweep that trains a block of seeds of one model to convergence."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,6 +9,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from pydantic import Field
 
+from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.kept_runs import KeptRuns, run_settings
 from deepcollapse.experiments.run_problem import ProblemRun
 from deepcollapse.experiments.run_result import (
@@ -18,7 +20,7 @@ from deepcollapse.experiments.run_result import (
     problem_columns,
     row_table,
 )
-from deepcollapse.simulate import Descent, Ensemble, Initialisation, Run, descent, optimiser_named, simulate
+from deepcollapse.simulate import Descent, Ensemble, Initialisation, Run, descent, optimiser_named, simulate, stable_lr
 from deepcollapse.theory import fitting_collapse, points
 
 __all__ = ["SimulateRun"]
@@ -130,6 +132,15 @@ class SimulateRun(ProblemRun):
             document=json_numbers({name: value for name, value in document.items() if name not in _AT_TIMES}),
             notes={name: document[name] for name in _AT_TIMES[:3]} | {"kept": len(ensemble.kept)},
         )
+
+    def largest_stable_lr(self) -> float | None:
+        """The largest learning rate that is stable at the ends that are known in closed form, or None if none is known.
+
+        The way to an end may ask for less.
+        """
+        with suppress(InvalidInputError):  # nothing to look at, or Adam
+            return stable_lr(self.problem, optimiser=self._rule().optimiser).bound
+        return None
 
     def _rule(self) -> Descent:
         optimiser = optimiser_named(self.optimiser, beta=self.beta)

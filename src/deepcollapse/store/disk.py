@@ -7,7 +7,7 @@ which often do not, are not used.
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,17 +67,17 @@ def put_new(path: Path, content: bytes, *, staging: Path, lasting: bool = True) 
         _discard(part)
 
 
-def replace(path: Path, write: Callable[[Path], None], *, staging: Path) -> None:
+def replace(path: Path, content: bytes, *, staging: Path) -> None:
     """Put a file in place of an older one, in one step.
 
     Args:
         path: of the file.
-        write: writes it to the path it is given.
-        staging: where that is.
+        content: that it gets.
+        staging: where it is written first.
     """
     part = beside(staging, path.stem)
     try:
-        write(part)
+        part.write_bytes(content)
         flush(part)
         os.replace(part, path)
         flush(path.parent)

@@ -8,7 +8,7 @@ from deepcollapse.errors import InvalidInputError
 
 __all__ = ["query"]
 
-_SETTINGS = {"enable_external_access": "false", "python_enable_replacements": "false"}
+_SETTINGS: dict[str, Any] = {"enable_external_access": "false", "python_enable_replacements": "false"}
 _KEPT = ("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger")
 _KEPT += ("ubigint", "float", "double", "decimal", "varchar")
 

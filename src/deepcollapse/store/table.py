@@ -69,12 +69,12 @@ def compact(root: Path, progress: Progress | None = None) -> int:
         return 0
     new = dict(_read(root, sorted(times.keys() - older.columns.keys()), progress))
     rows = _all_rows(older, new)
-    columns = older.columns | {id: tuple(table.column_names) for id, table in new.items()}
+    columns = {**older.columns} | {id: tuple(table.column_names) for id, table in new.items()}
     kinds = sorted({*columns.values()})
     held = {"kinds": kinds, "runs": {id: [times[id], kinds.index(names)] for id, names in sorted(columns.items())}}
     content = _sealed(rows, held)
     with writing("table", root / TABLE):
-        replace(root / TABLE, lambda path: path.write_bytes(content), staging=root / STAGING)
+        replace(root / TABLE, content, staging=root / STAGING)
     return len(new)
 
 

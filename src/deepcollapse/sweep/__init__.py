@@ -1,6 +1,7 @@
 """Sweeps: a plan of runs, done by any number of workers over a store."""
 
 from deepcollapse.sweep.dask import DaskLauncher
+from deepcollapse.sweep.ends import Ends, ends
 from deepcollapse.sweep.launcher import Job, Launcher, WorkersLostError, launch
 from deepcollapse.sweep.plan import Part, Plan, plan
 from deepcollapse.sweep.pool import PoolLauncher
@@ -10,6 +11,7 @@ from deepcollapse.sweep.worker import WorkerDiedError, WorkReport, work
 
 __all__ = [
     "DaskLauncher",
+    "Ends",
     "Job",
     "Launcher",
     "Part",
@@ -20,6 +22,7 @@ __all__ = [
     "WorkReport",
     "WorkerDiedError",
     "WorkersLostError",
+    "ends",
     "launch",
     "plan",
     "work",

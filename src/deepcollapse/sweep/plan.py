@@ -1,13 +1,15 @@
 """A plan of runs: a document with grids, expanded and checked before anything runs."""
 
+import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.experiments.run_kinds import RunSpec, run_spec
+from deepcollapse.experiments.simulate_run import SimulateRun
 from deepcollapse.store import Queued, run_id
 from deepcollapse.sweep.expansion import expanded, expansion_mistakes, run_count
 from deepcollapse.sweep.plan_file import PartTable, part_tables, plan_document
@@ -16,6 +18,7 @@ __all__ = ["Part", "Plan", "plan"]
 
 _SHOWN = 20
 _RUNS_MAX = 10**6
+_LOOKED_AT = 100  # models, for warnings
 _SEVERAL = re.compile(r"; (?=[\w.]+: )")  # between the mistakes of one run
 
 
@@ -37,6 +40,21 @@ class Part:
     def kind(self) -> str:
         """Of all its runs."""
         return self.runs[0].kind
+
+    def warnings(self) -> Iterator[str]:
+        """One line for each model whose learning rates, or some of them, are too large to stay at any known end."""
+        models: dict[tuple[object, ...], list[SimulateRun]] = {}
+        for spec in self.runs:
+            if isinstance(spec, SimulateRun):
+                models.setdefault((spec.problem, spec.optimiser, spec.beta), []).append(spec)
+        for runs in itertools.islice(models.values(), _LOOKED_AT):
+            bound = runs[0].largest_stable_lr()
+            if bound is not None and (wild := sorted({run.lr for run in runs if run.lr > bound})):
+                found = ", ".join(f"{lr:g}" for lr in wild)
+                yield (
+                    f"{self.name}: expected lr below {bound:.3g}, where the end predicted for {_model(runs[0])} is "
+                    f"unstable, but found {found}; lower it"
+                )
 
     def varying(self) -> dict[str, list[Any]]:
         """The settings that are not the same in all runs, by dotted key, each with its values in order."""
@@ -109,6 +127,11 @@ def plan(source: str | Path | Mapping[str, Any]) -> Plan:
         more = [f"and {len(wrong) - _SHOWN} more"] * (len(wrong) > _SHOWN)
         raise InvalidInputError(";\n".join(wrong[:_SHOWN] + more))
     return Plan(document["name"], tuple(parts), document)
+
+
+def _model(run: SimulateRun) -> str:
+    problem = run.problem
+    return f"K = {problem.classes}, L = {problem.layers}, d = {problem.d}, decay {problem.mean_decay:.3g}"
 
 
 def _expect_size(tables: Iterable[PartTable]) -> None:

@@ -108,7 +108,8 @@ def matrices(found: Contents, order: Sequence[str]) -> Iterator[tuple[str, Matri
 
 def _read(found: Contents, kind: KindOfRun, *, id: str, rows: pa.Table) -> Matrices | None:
     arrays = found.store.run(id).arrays
-    if "logits" not in arrays or not arrays["logits"].size:
+    needed = {"logits", "seeds"} if kind.kind == "simulate" else {"logits"}
+    if not needed <= {*arrays} or not arrays["logits"].size:
         return None
     return _READERS[kind.kind](arrays, rows)
 
