@@ -53,6 +53,8 @@ def test_the_gradient_shrinks_at_this_rate():
         {"activation": "relu"},
         {"decay": 0.9},
         {"decay": (0.3, 0.2, 0.1), "loss": "mse"},
+        {"classes": 3, "loss": "mse"},
+        {"classes": 5, "loss": "mse", "activation": "relu"},
         {"width": 1},
         {"samples": (1, 2, 3, 4)},
         {"classes": 600, "decay": 2.0**-12},

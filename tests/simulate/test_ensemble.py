@@ -21,6 +21,14 @@ def test_one_layer_always_ends_in_collapse(k, decay):
     np.testing.assert_allclose(ensemble.losses, structure("dnc", ensemble.problem).loss, atol=1e-9)
 
 
+@pytest.mark.parametrize("k", [3, 4, 5])
+@pytest.mark.parametrize("activation", ["linear", "relu"])
+def test_the_squared_error_has_a_horizon_for_any_number_of_classes(k, activation):
+    problem = Problem(classes=k, layers=2, width=2 * k, decay=2.0**-7, loss="mse", activation=activation)
+    ensemble = simulate(problem, seeds=3, lr=1.0)
+    assert sum(ensemble.counts.values()) == ensemble.runs == 3
+
+
 def test_small_networks_end_at_known_critical_points_only():
     ensemble = simulate(SMALL, seeds=32, lr=1.0)
     assert ensemble.converged == 32

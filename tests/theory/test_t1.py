@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from deepcollapse.theory.t1 import decay_crossing, equal_scale_sides, in_range, t1
 from deepcollapse.ufm import Problem
@@ -71,6 +72,31 @@ def test_no_crossing_where_pairs_win_at_every_decay():
     assert decay_crossing("paired", "simplex", Problem(classes=6, layers=3)) is None
 
 
+@pytest.mark.parametrize("decay", [2.0**-12, 0.1, 0.19])
+@pytest.mark.parametrize(("layers", "samples"), [(2, 1), (3, 2), (5, 1)])
+def test_two_classes_have_their_minimum_on_the_ray_of_collapse(layers, samples, decay):
+    """Descent from any margins, one per sample, ends nowhere lower than the certificate says."""
+    problem = Problem(classes=2, layers=layers, samples=samples, decay=decay)
+    certificate, generator = t1(problem), np.random.default_rng(0)
+
+    def loss(margins):
+        value = np.linalg.norm(margins) / np.sqrt(2)
+        return np.log1p(np.exp(-margins)).mean() + (layers + 1) * decay / 2 * value ** (2 / (layers + 1))
+
+    floor = min(certificate.numbers["collapse_loss"], np.log(2))
+    ends = [minimize(loss, generator.uniform(0, 9, 2 * samples), tol=1e-9).fun for _ in range(6)]
+    assert min(ends) >= floor - 1e-9
+    assert certificate.holds is bool(floor == np.log(2))
+    assert certificate.check().agrees
+
+
+@pytest.mark.parametrize(("classes", "width"), [(4, 2), (5, 3), (4, 1), (6, 3), (8, 4)])
+def test_the_check_works_at_widths_collapse_does_not_fit(classes, width):
+    certificate = t1(Problem(classes=classes, layers=2, width=width))
+    assert certificate.holds is True
+    assert certificate.check().agrees
+
+
 @pytest.mark.parametrize("classes", [2, 3, 4, 9])
 def test_one_layer_makes_the_statement_false(classes):
     certificate = t1(Problem(classes=classes, layers=1))
@@ -78,11 +104,10 @@ def test_one_layer_makes_the_statement_false(classes):
     assert certificate.notes == ("L = 1: the problem is convex and collapse is its global minimum (see baseline)",)
 
 
-@pytest.mark.parametrize("classes", [2, 3])
-def test_few_classes_leave_the_question_open(classes):
-    certificate = t1(Problem(classes=classes, layers=3))
+def test_three_classes_leave_the_question_open():
+    certificate = t1(Problem(classes=3, layers=3))
     assert (certificate.applies, certificate.holds, certificate.numbers["competitor"]) == (False, None, None)
-    assert "none exists for K <= 3" in certificate.notes[0]
+    assert "none exists for K = 3" in certificate.notes[0]
 
 
 def test_zero_is_below_collapse_at_large_decay_with_three_classes():

@@ -37,16 +37,57 @@ def test_the_threshold_is_where_the_verdict_changes(classes, layers):
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 7])
-@pytest.mark.parametrize("layers", [1, 2, 5])
-def test_the_hypothesis_is_the_decay_of_the_paper_s_proof_and_not_the_conclusion(classes, layers):
+@pytest.mark.parametrize("layers", [2, 5])
+def test_the_hypothesis_is_the_decay_of_a_proof_and_not_the_conclusion(classes, layers):
     problem = Problem(classes=classes, layers=layers, samples=3)
     numbers = t4(problem).numbers
     assert numbers["decay_proof"] < numbers["decay_max"]
-    at = problem.replace(decay=numbers["decay_proof"])
-    assert collapse(at).scales[0] == pytest.approx(classes)
-    assert t4(problem.replace(decay=0.99 * numbers["decay_proof"])).applies
-    between = t4(problem.replace(decay=1.01 * numbers["decay_proof"]))
+    scale = collapse(problem.replace(decay=numbers["decay_proof"])).scales[0]
+    right = np.exp(scale) / (np.exp(scale) + classes - 1)
+    assert scale * right == pytest.approx(classes * (layers - 1) / (layers + 1))
+    assert t4(problem.replace(decay=0.999 * numbers["decay_proof"])).applies
+    between = t4(problem.replace(decay=(numbers["decay_proof"] * numbers["decay_max"]) ** 0.5))
     assert (between.applies, between.holds) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("classes", "layers", "samples"), [(2, 2, 1), (2, 4, 2), (3, 2, 2), (3, 3, 1), (4, 2, 1), (4, 4, 1), (5, 3, 1)]
+)
+def test_where_the_proof_applies_the_dense_hessian_is_semidefinite(classes, layers, samples):
+    problem = Problem(classes=classes, layers=layers, samples=samples)
+    at = problem.replace(decay=0.999 * t4(problem).numbers["decay_proof"])
+    factors = balanced_factors(collapse(at).logits, at, np.random.default_rng(0))
+    assert np.linalg.eigvalsh(dense_hessian(factors, at))[0] > -1e-9
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 7), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_the_bound_of_the_proof_in_random_directions(classes, layers, seed):
+    """2 sum ||sym Y_l||^2 + (alpha P / K) ||Y||^2 - tr(Y Y) is not negative at alpha P = K (L - 1) / (L + 1)."""
+    parts = np.random.default_rng(seed).standard_normal((layers + 1, classes, classes))
+    parts[:] = parts if seed % 2 else parts[0] + parts[0].T  # equal and symmetric ones attain the bound
+    total = parts.sum(axis=0)
+    symmetric = 0.5 * (parts + parts.transpose(0, 2, 1))
+    form = 2 * np.square(symmetric).sum() + (layers - 1) / (layers + 1) * np.square(total).sum()
+    form -= np.trace(total @ total)
+    assert form >= -1e-9 * np.square(parts).sum()
+
+
+def test_the_paper_s_own_setting_is_covered():
+    certificate = t4(Problem(classes=10, layers=2, samples=5, width=70))
+    assert (certificate.applies, certificate.holds) == (True, True)
+
+
+def test_one_layer_needs_no_smaller_decay_than_collapse():
+    for decay in (0.166, 2.0**-10):
+        assert t4(Problem(classes=6, layers=1, decay=decay)).applies
+
+
+@settings(max_examples=40)
+@given(st.integers(2, 40), st.integers(1, 8), st.integers(1, 20), st.floats(-60, -1))
+def test_what_applies_holds(classes, layers, samples, log_decay):
+    certificate = t4(Problem(classes=classes, layers=layers, samples=samples, decay=2.0**log_decay))
+    assert certificate.holds is True or not certificate.applies
 
 
 def test_one_layer_is_stable_wherever_it_exists():

@@ -223,8 +223,9 @@ def _largest(error: list[list[arb]], form: list[list[arb]]) -> arb:
 def _eigenvalues_above(weights: Float[np.ndarray, " m"]) -> list[arb]:
     """Lower bounds of the eigenvalues of Q on centred vectors, in the same order; zero for those not positive.
 
-    Q >= V diag(values) V^T in the Loewner order is proven; V is orthonormal up to rounding, and by Ostrowski's theorem
-    that changes an eigenvalue by a factor of at least 1 - ||V^T V - I||.
+    Q >= V diag(values) V^T on centred vectors, in the Loewner order, is proven. There V acts as its centred part C V,
+    orthonormal up to rounding, and by Ostrowski's theorem that changes an eigenvalue by a factor of at least
+    1 - ||V^T C V - I||.
     """
     form = laplacian(weights)
     frame = _frame(len(form))
@@ -236,7 +237,8 @@ def _eigenvalues_above(weights: Float[np.ndarray, " m"]) -> list[arb]:
     ones = arb_mat(np.ones_like(form).tolist())  # where both forms vanish
     if not _positive(arb_mat(_enclosed(weights, len(form))) + ones - below):
         return []
-    error = exact.transpose() * exact - arb_mat(np.eye(len(least)).tolist())
+    centred = arb_mat(np.eye(len(form)).tolist()) - ones / len(form)
+    error = exact.transpose() * centred * exact - arb_mat(np.eye(len(least)).tolist())
     factor = 1 - sum((entry**2 for row in error.table() for entry in row), arb(0)).sqrt()
     return [factor * arb(float(value)) for value in least if value > 0]
 

@@ -23,6 +23,7 @@ from deepcollapse.ufm.structures import paired_trial, zero
 __all__ = ["decay_crossing", "equal_scale_sides", "in_range", "t1"]
 
 STATEMENT = "no DNC point is a global minimum, at any decay"
+TWO_CLASSES = "K = 2: the global minimum is collapse at its best scale, or Z = 0 where that costs less"
 _BESIDE = 1e-3  # relative: far enough for losses to differ, nearer than the third digit
 _LOG_DECAYS = np.log(2.0) * np.arange(-60.0, 1.0, 2.0)
 
@@ -33,7 +34,10 @@ def t1(problem: Problem) -> Certificate:
     Pairs at collapse's own scale have no larger data loss, and a smaller penalty exactly if m 2^(2/M) < 2m - 1 with
     m = floor(K/2): that is the theorem's range. Outside it the verdict is read off the lowest points known at this
     decay: True where one is below collapse or collapse does not exist, False where collapse is proven to be optimal
-    (L = 1), None where nothing lower is known.
+    (L = 1, and K = 2), None where nothing lower is known.
+
+    Two classes: centred logits are (1, -1)^T x^T, the penalty depends on ||x|| alone, and by Jensen's inequality the
+    data loss is least where all margins are equal. So a global minimum is on the ray of collapse, or is Z = 0.
 
     Source: arXiv 2410.23169 (T1). The verdicts outside its range are derived.
 
@@ -113,7 +117,9 @@ def _verdict(problem: Problem, *, dnc: Structure | None, rival: Structure | None
     if problem.layers == 1:
         return False
     lower = zero(problem).loss if rival is None else min(rival.loss, zero(problem).loss)
-    return True if lower < dnc.loss else None
+    if lower < dnc.loss:
+        return True
+    return False if problem.classes == 2 else None
 
 
 def _notes(
@@ -125,9 +131,11 @@ def _notes(
         return ()
     if problem.layers == 1:
         return ("L = 1: the problem is convex and collapse is its global minimum (see baseline)",)
+    if problem.classes == 2:
+        return (TWO_CLASSES,)
     notes = []
     if rival is None:
-        notes.append("no diagonally superior matrix of rank below K - 1 is known at this decay; none exists for K <= 3")
+        notes.append("no diagonally superior matrix of rank below K - 1 is known at this decay; none exists for K = 3")
     elif rival.loss < dnc.loss:
         notes.append(f"outside the theorem's range, yet {rival.name} is below collapse at this decay")
     else:
@@ -156,7 +164,8 @@ def _recheck(problem: Problem, certificate: Certificate) -> Check:
         trial = paired_trial(problem).matrix(dnc.scales)
         pairs = network_loss(trial, problem, rank=(problem.classes + 1) // 2)
         numbers["pairs_at_collapse_scale"] = lowest = pairs
-    expected = True if lowest < numbers["collapse_loss"] else False if problem.layers == 1 else None
+    optimal = False if problem.layers == 1 or problem.classes == 2 else None
+    expected = True if lowest < numbers["collapse_loss"] else optimal
     return Check(agrees and certificate.holds is expected, NETWORKS, numbers)
 
 
@@ -178,7 +187,7 @@ def _crossing_agrees(decay: object, problem: Problem) -> bool:
     if not isinstance(decay, float):
         return True
     for factor, lower in ((1.0 - _BESIDE, False), (1.0 + _BESIDE, True)):
-        at = problem.replace(decay=factor * decay)
+        at = problem.replace(decay=factor * decay, width=max(problem.d, problem.classes))
         pairs, dnc = (structure(name, at) for name in ("paired", "simplex"))
         lead = network_loss(pairs.logits, at, rank=pairs.rank) - network_loss(dnc.logits, at, rank=dnc.rank)
         if (lead < 0) != lower:

@@ -235,3 +235,14 @@ def test_a_structure_prints_numbers_and_no_function(name):
     assert text == repr(structure(name, problem))
     assert "function" not in text
     assert " at 0x" not in text
+
+
+@pytest.mark.parametrize("classes", [3, 4, 5, 6])
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+@pytest.mark.parametrize("samples", ["equal", "unequal"])
+def test_pairs_exist_for_every_kind_of_problem(classes, loss, samples):
+    sizes = 2 if samples == "equal" else tuple(range(2, 2 + classes))
+    problem = Problem(classes=classes, layers=2, samples=sizes, loss=loss, decay=2.0**-10)
+    found = structure("paired", problem)
+    assert (found.name.startswith("paired"), found.rank) == (True, (classes + 1) // 2)
+    assert found.critical is False or loss == "ce" or classes % 2 == 0

@@ -80,7 +80,7 @@ def structure(name: str, problem: Problem) -> Structure:
         return zero(problem)
     if lowered in ("dnc", "one-layer-frame"):
         return collapse(problem)
-    if lowered == "paired" and problem.classes % 2 == 1 and problem.balanced:
+    if lowered == "paired" and problem.classes % 2 == 1 and problem.balanced and problem.loss == "ce":
         return relaxed_pairs(problem)
     if lowered in ("paired", "paired-trial"):
         return _solved(paired_trial(problem), problem)
