@@ -87,11 +87,8 @@ class Ledger:
         file = folder / "ledger.json"
         text = json.dumps(self.as_json(), allow_nan=False, indent=1) + "\n"
 
-        def write(part: Path) -> None:
-            part.write_text(text, encoding="utf-8")
-
         with writing("ledger", file):
-            replace(file, write, staging=folder / STAGING)
+            replace(file, text.encode(), staging=folder / STAGING)
         return file
 
 
