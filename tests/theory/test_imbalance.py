@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.theory.imbalance import imbalance, least_penalties, penalty_depth, step_samples
+from deepcollapse.theory.imbalance import (
+    DEEP,
+    ONE_DECAY,
+    SMALL,
+    imbalance,
+    least_penalties,
+    penalty_depth,
+    step_samples,
+)
 from deepcollapse.ufm import Problem, one_layer_minimum, structure
 from deepcollapse.ufm.structures import circle, paired_trial, simplex
 from theory.oracle import dense_loss, least_along
@@ -22,7 +30,7 @@ def test_losses_against_dense_minimisation(classes, layers, ratio, share, decay)
     samples = step_samples(classes, 1, ratio=ratio, share=share)
     problem = Problem(classes=classes, layers=layers, samples=samples, decay=decay)
     certificate = imbalance(problem)
-    assert certificate.applies
+    assert certificate.applies is (layers >= penalty_depth(problem))
     frame = least_along(one_layer_minimum(problem).logits, problem)
     rivals = [least_along(make(problem).matrix((1.0,)), problem) for make in (paired_trial, circle)]
     assert certificate.numbers["collapse_loss"] == pytest.approx(frame, rel=1e-8)
@@ -96,6 +104,24 @@ def test_balanced_limit_of_the_losses():
     assert step_samples(4, 3, ratio=1, share=0.5) == (3, 3, 3, 3)
     matrix = simplex(balanced).matrix((2.0,))
     assert dense_loss(matrix, balanced) == dense_loss(matrix, balanced.replace(samples=(3, 3, 3, 3)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, []),
+        ({"layers": 1}, [DEEP]),
+        ({"layers": 2}, [DEEP]),
+        ({"decay": 0.06}, [SMALL]),
+        ({"decay": 0.6}, [SMALL]),
+        ({"decay": (2.0**-10, 2.0**-9, 2.0**-10, 2.0**-10)}, [ONE_DECAY]),
+    ],
+)
+def test_a_hypothesis_that_fails_is_named(changes, failed):
+    """(10, 10, 2, 2): the minority coincides from decay sqrt(2) / 24 = .0589 on, and pairs win from three layers on."""
+    certificate = imbalance(Problem(**{"classes": 4, "layers": 3, "samples": (10, 10, 2, 2)} | changes))
+    assert [text for text, true in certificate.hypotheses.items() if not true] == failed
+    assert certificate.holds is not False or not certificate.applies
 
 
 def test_where_it_does_not_apply():

@@ -1,6 +1,7 @@
 """Class imbalance: no optimum of generalised DNC in deep networks at small decay."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +28,9 @@ from deepcollapse.ufm.structures import Pattern, circle, paired_trial, simplex, 
 __all__ = ["imbalance", "least_penalties", "penalty_depth", "step_samples"]
 
 STATEMENT = "under (R, rho)-step imbalance no generalised DNC point is optimal for small decay, large L and K >= 4"
+ONE_DECAY = "one decay for all factors"
+SMALL = "decay small enough: the frame has rank K - 1"
+DEEP = "L large enough: at least small_decay_depth"
 _LAYERS_MAX = 64
 _LIMIT_DECAY = 2.0**-200  # log(1 / decay) is then 139: scales differ by a few percent from their limits
 _METHOD = "a dual bound of the one-layer minimum; explicit networks at this depth and around that of small decay"
@@ -40,9 +44,10 @@ def imbalance(problem: Problem) -> Certificate:
     At this decay: the frame's loss at its best scale, against the critical points that descent from pairs, T_m and
     circle leads to. (2) As decay -> 0: the frame tends to S = I - 1 1^T / K, the scales grow like log(1 / decay), the
     data term vanishes against the penalty, and the pattern X of unit gap with the least sum_i s_i(X D)^(2/M) wins,
-    D = diag(sqrt n_k); that sum tends to the rank as L grows, so from some depth on it is not S. The verdict is that
-    of this decay: True if such a point or Z = 0 is below the frame, or the frame has no stationary scale; False for
-    L = 1, where Z* is the global minimum; else None.
+    D = diag(sqrt n_k); that sum tends to the rank as L grows, so from some depth on it is not S. The paper's decay and
+    depth are not explicit; ``applies`` asks for the depth of (2) and a frame of the rank of its limit. The verdict is
+    that of this decay: True if such a point or Z = 0 is below the frame, or the frame has no stationary scale; False
+    for L = 1, where Z* is the global minimum; else None.
 
     Source: arXiv 2410.23169, Appendix A; the numbers are derived.
 
@@ -60,14 +65,20 @@ def imbalance(problem: Problem) -> Certificate:
     }
     if not all(hypotheses.values()):
         return nothing_claimed("imbalance", STATEMENT, hypotheses)
-    frame, best = fitting_collapse(problem), _lowest_descended(problem)
+    frame, best, limits = fitting_collapse(problem), _lowest_descended(problem), _limits(problem)
+    deep_from = limits["small_decay_depth"]
+    hypotheses |= {
+        ONE_DECAY: len(set(problem.factor_decays)) == 1,
+        SMALL: frame is not None and frame.rank == problem.classes - 1,
+        DEEP: deep_from is not None and problem.layers >= deep_from,
+    }
     return Certificate(
         theorem="imbalance",
         provenance="paper",
         statement=STATEMENT,
         hypotheses=hypotheses,
         holds=_verdict(problem, frame, best),
-        numbers=_sizes(problem) | _losses(problem, frame, best) | _limits(problem),
+        numbers=_sizes(problem) | _losses(problem, frame, best) | limits,
         recheck=partial(_recheck, problem, (frame, best)),
         notes=_notes(problem, frame),
     )
@@ -174,7 +185,7 @@ def _losses(problem: Problem, frame: Structure | None, best: Structure | None) -
     }
 
 
-def _limits(problem: Problem) -> dict[str, object]:
+def _limits(problem: Problem) -> dict[str, Any]:
     return {"penalties_at_unit_gap": least_penalties(problem), "small_decay_depth": penalty_depth(problem)}
 
 
