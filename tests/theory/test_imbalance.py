@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.landscape import search
 from deepcollapse.theory.imbalance import (
     DEEP,
     ONE_DECAY,
     SMALL,
+    descended,
     imbalance,
     least_penalties,
     penalty_depth,
     step_samples,
 )
-from deepcollapse.ufm import Problem, one_layer_minimum, structure
+from deepcollapse.theory.overview import points
+from deepcollapse.ufm import Problem, one_layer_minimum, stationarity, structure
 from deepcollapse.ufm.structures import circle, paired_trial, simplex
 from theory.oracle import dense_loss, least_along
 
@@ -88,6 +91,25 @@ def test_from_some_depth_on_collapse_loses_at_small_decay(classes, ratio, share)
         assert imbalance(problem).holds is True
     shallow = least_penalties(Problem(classes=classes, layers=depth - 1, samples=samples))
     assert min(shallow, key=shallow.__getitem__) == "seli"
+
+
+@pytest.mark.parametrize(
+    ("samples", "layers", "decay"),
+    [((10, 10, 2, 2), 2, 2.0**-10), ((10, 10, 2, 2), 1, 2.0**-8), ((5, 3, 2, 1), 3, 2.0**-9), ((4, 4, 1, 1), 2, 0.3)],
+)
+def test_a_search_finds_nothing_below_the_best_point(samples, layers, decay):
+    problem = Problem(classes=4, layers=layers, samples=samples, decay=decay)
+    listed = points(problem)
+    found = search(problem, restarts=10, generator=np.random.default_rng(0)).minimum.loss
+    assert listed[0].loss <= found * (1 + 1e-9)
+    assert len({round(point.loss, 9) for point in listed if point.critical}) == sum(p.critical for p in listed)
+    assert all(stationarity(point.logits, problem) < 1e-6 for point in descended(problem))
+
+
+def test_patterns_too_large_to_descend_from_compete_as_they_are():
+    certificate = imbalance(Problem(classes=60, layers=2, samples=step_samples(60, 1, ratio=5, share=0.5)))
+    assert (certificate.numbers["competitor"], certificate.numbers["competitor_rank"]) == ("paired", 30)
+    assert certificate.holds is True
 
 
 def test_penalties_from_the_definition():

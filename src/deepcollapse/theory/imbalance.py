@@ -25,12 +25,14 @@ from deepcollapse.ufm import (
 )
 from deepcollapse.ufm.structures import Pattern, circle, paired_trial, simplex, triangular, triangular_points
 
-__all__ = ["imbalance", "least_penalties", "penalty_depth", "step_samples"]
+__all__ = ["descended", "imbalance", "least_penalties", "penalty_depth", "step_samples"]
 
 STATEMENT = "under (R, rho)-step imbalance no generalised DNC point is optimal for small decay, large L and K >= 4"
 ONE_DECAY = "one decay for all factors"
 SMALL = "decay small enough: the frame has rank K - 1"
 DEEP = "L large enough: at least small_decay_depth"
+_LARGEST_DESCENT = 2000  # numbers in the two factors of the logits; the second derivative has the square of it
+_CRITICAL = 1e-6  # of the gradient, in decays
 _LAYERS_MAX = 64
 _LIMIT_DECAY = 2.0**-200  # log(1 / decay) is then 139: scales differ by a few percent from their limits
 _METHOD = "a dual bound of the one-layer minimum; explicit networks at this depth and around that of small decay"
@@ -65,7 +67,8 @@ def imbalance(problem: Problem) -> Certificate:
     }
     if not all(hypotheses.values()):
         return nothing_claimed("imbalance", STATEMENT, hypotheses)
-    frame, best, limits = fitting_collapse(problem), _lowest_descended(problem), _limits(problem)
+    frame, limits = fitting_collapse(problem), _limits(problem)
+    best = _lowest_rival(problem, frame)
     deep_from = limits["small_decay_depth"]
     hypotheses |= {
         ONE_DECAY: len(set(problem.factor_decays)) == 1,
@@ -144,17 +147,43 @@ def _unit_gap_values(problem: Problem) -> dict[str, Float[np.ndarray, " r"]]:
     return found
 
 
-def _lowest_descended(problem: Problem) -> Structure | None:
-    """The lowest critical point that descent from a low-rank pattern leads to; None where all of them lead to 0."""
-    found = []
-    for pattern in _rivals(problem):
-        start = existing(pattern.name, problem)
-        point = None if start is None else polished(start.logits, problem, rank=start.rank)
-        if point is not None and point.rank:
-            name, logits = f"descended from {pattern.name}", point.logits
-            values = point.singular_values
-            found.append(Structure(name, (), point.loss, point.rank, values, True, lambda _, logits=logits: logits))
-    return min(found, key=lambda point: point.loss, default=None)
+def descended(problem: Problem) -> tuple[Structure, ...]:
+    """The critical points that descent from the frame and from low-rank patterns leads to, by increasing loss.
+
+    A pattern of rank r with 2 K r > 2000 is not descended from, because Newton's method costs O((K r)^3).
+
+    >>> problem = Problem(classes=4, layers=2, samples=(10, 10, 2, 2))
+    >>> [(point.name, point.rank, round(point.loss, 7)) for point in descended(problem)][0]
+    ('descended from paired', 2, 0.0302957)
+    """
+    starts = [fitting_collapse(problem), *(existing(pattern.name, problem) for pattern in _rivals(problem))]
+    moving = (start for start in starts if start is not None and not start.critical and _small(start, problem))
+    found = [_descended(start, problem) for start in moving]
+    fitting = (point for point in found if point is not None and point.rank <= problem.d)
+    return tuple(sorted(fitting, key=lambda point: point.loss))
+
+
+def _small(start: Structure, problem: Problem) -> bool:
+    return 2 * problem.classes * start.rank <= _LARGEST_DESCENT
+
+
+def _descended(start: Structure, problem: Problem) -> Structure | None:
+    """None where it leads to 0."""
+    point = polished(start.logits, problem, rank=start.rank)
+    if point.rank == 0:
+        return None
+    name, values = f"descended from {start.name}", point.singular_values
+    critical = point.gradient_norm <= _CRITICAL * problem.mean_decay
+    return Structure(name, (), point.loss, point.rank, values, critical, lambda _: point.logits)
+
+
+def _lowest_rival(problem: Problem, frame: Structure | None) -> Structure | None:
+    """The lowest critical point that a pattern leads to, or a pattern too large to descend from; None without."""
+    trials = (existing(pattern.name, problem) for pattern in _rivals(problem))
+    large = [trial for trial in trials if trial is not None and not _small(trial, problem)]
+    from_frame = "" if frame is None else f"descended from {frame.name}"
+    low = [point for point in descended(problem) if point.name != from_frame]
+    return min((*low, *large), key=lambda point: point.loss, default=None)
 
 
 def _verdict(problem: Problem, frame: Structure | None, best: Structure | None) -> bool | None:

@@ -7,7 +7,7 @@ from deepcollapse.curvature import CollapseStability, collapse_stability
 from deepcollapse.errors import UndefinedError
 from deepcollapse.theory.baseline import baseline
 from deepcollapse.theory.certificate import Certificate, outside_model, plain
-from deepcollapse.theory.imbalance import imbalance
+from deepcollapse.theory.imbalance import descended, imbalance
 from deepcollapse.theory.known import known_points, lowest_rival
 from deepcollapse.theory.rigorous import Refutation, refutation
 from deepcollapse.theory.t1 import t1
@@ -175,11 +175,17 @@ def _dnc(problem: Problem) -> Collapse:
 def points(problem: Problem) -> tuple[Point, ...]:
     """The known points of a problem by increasing loss, Z = 0 included; for ReLU explicit networks.
 
+    Where classes differ in size no structure is a critical point of more than one layer, so the critical points that
+    descent from them leads to are among them ("descended from paired").
+
     >>> points(Problem(classes=10, layers=2, samples=5))[0].name
     'paired'
     """
     if problem.activation == "linear":
-        return tuple(_point(point) for point in known_points(problem))
+        known = known_points(problem)
+        if not problem.balanced and problem.classes >= 4 and not outside_model(problem, any_sizes=True):
+            known = sorted((*known, *descended(problem)), key=lambda point: (point.loss, point.rank))
+        return tuple(_point(point) for point in known)
     networks = [_network(network) for network in relu_networks(problem)] if problem.balanced else []
     return tuple(sorted((*networks, _point(zero(problem))), key=lambda point: (point.loss, point.rank)))
 
