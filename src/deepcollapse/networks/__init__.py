@@ -3,6 +3,7 @@
 from deepcollapse.networks.batches import Batches
 from deepcollapse.networks.checkpoint import Checkpoints, load_best
 from deepcollapse.networks.conv_net import conv_net
+from deepcollapse.networks.csv_images import read_csv
 from deepcollapse.networks.data_folder import DATA_SETS, data_folder
 from deepcollapse.networks.decay import Decay, StandardDecay, UfmDecay
 from deepcollapse.networks.descent import Descent
@@ -64,6 +65,7 @@ __all__ = [
     "normalised",
     "objective",
     "polish",
+    "read_csv",
     "read_npz",
     "resnet20",
     "train",

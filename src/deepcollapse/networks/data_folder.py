@@ -140,10 +140,11 @@ def _expected(root: Path, name: str) -> str:
     missing, files = _missing(layout, folder), (*layout.train, *layout.test)
     found = "none of them" if len(missing) == len(files) else f"all but {', '.join(missing)}"
     gz = " (or with .gz)" * ("-ubyte" in files[0])
+    csv = "".join(f', or read {table} with source "file"' for table in sorted(root.glob("*train.csv")))
     others = " or ".join(str(root / other.folder) for other in _LAYOUTS[name] if other is not layout)
     return (
         f"expected {name} as {', '.join(files)}{gz} in {folder}, but found {found}; put them there"
-        f"{f' (the other format goes to {others})' * bool(others)}, or name another folder"
+        f"{f' (the other format goes to {others})' * bool(others)}, or name another folder{csv}"
     )
 
 
@@ -166,6 +167,7 @@ def _part(layout: _Layout, folder: Path, name: str, *, part: str) -> Bytes:
     if not held.all() or len(held) > DATA_SETS[name]:
         raise InvalidInputError(
             f"{folder}: expected images of classes 0 to {DATA_SETS[name] - 1} in {', '.join(files)}, but found "
-            f"{np.flatnonzero(held).tolist()}; this is no complete {name}"
+            f"{np.flatnonzero(held).tolist()}; download {name} "
+            'again, or save what is there as an .npz archive for source "file"'
         )
     return images, labels
