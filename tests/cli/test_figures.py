@@ -46,7 +46,7 @@ def test_one_document_with_json(store, tmp_path, capsys):
 def test_nothing_to_draw_is_a_failure(store, tmp_path, capsys):
     assert run(["figures", str(store.path), "--out", str(tmp_path / "none"), "--only", "T5"]) == 1
     assert capsys.readouterr().out.startswith("figure T5 skipped: E2: expected")
-    assert not (tmp_path / "none").exists()
+    assert list((tmp_path / "none").iterdir()) == []
 
 
 def test_bad_input_ends_in_one_line(store, tmp_path, capsys):

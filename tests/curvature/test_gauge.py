@@ -61,6 +61,6 @@ def test_width_one_has_none():
 def test_a_large_basis_is_refused():
     problem = Problem(classes=8, layers=2, width=200)
     factors = balanced_factors(collapse(problem).logits, problem)
-    message = "gauge: expected at most 30000000 entries of a basis, but found 43200 x 2744; switch"
+    message = "gauge: expected at most 30000000 entries of a basis, but found 43200 x 2744; leave the rotations in"
     with pytest.raises(TooLargeError, match=message):
         gauge_directions(factors, problem)

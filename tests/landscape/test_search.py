@@ -160,7 +160,7 @@ def test_two_factor_gradient_equals_finite_differences(classes, layers, rank, se
 @pytest.mark.parametrize(
     ("changes", "arguments", "message"),
     [
-        ({"activation": "relu"}, {}, r'activation: expected "linear", but found "relu"; logits alone'),
+        ({"activation": "relu"}, {}, r'activation: expected "linear", but found "relu", where logits alone'),
         ({"decay": 1e-61}, {}, r"decay: expected at least 1e-60 for a search, but found 1e-61"),
         ({}, {"restarts": 0}, r"restarts: expected at least 1, but found 0; ask for 20"),
         ({}, {"ranks": (4,)}, r"ranks: expected numbers from 1 to 3, but found \(4,\)"),

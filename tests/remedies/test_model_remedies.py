@@ -14,7 +14,7 @@ from deepcollapse.curvature import (
 )
 from deepcollapse.landscape import search
 from deepcollapse.theory import crossing_depth, minimisers_by_depth, overview, refutation, step_samples
-from deepcollapse.ufm import Problem, balanced_factors, given, gradient, structure, structures
+from deepcollapse.ufm import Problem, balanced_factors, given, regularised_loss, structure, structures
 from remedies.refusal import Refusal, cases
 
 MODEL = Problem(classes=6, layers=2)
@@ -99,9 +99,11 @@ SPECTRA = [
     ),
     Refusal(
         "structure: expected a critical point",
-        "choose another",
+        "take the minimum that `landscape` finds",
         lambda: structure_spectrum(structure("paired-trial", MODEL.replace(classes=7)), MODEL.replace(classes=7)),
-        lambda: structure_spectrum(structure("simplex", MODEL.replace(classes=7)), MODEL.replace(classes=7)),
+        lambda: balanced_spectrum(
+            search(MODEL.replace(classes=7), restarts=1, ranks=(4,)).minimum.logits, MODEL.replace(classes=7)
+        ),
     ),
     Refusal(
         "scale: expected a critical one",
@@ -154,8 +156,8 @@ SPECTRA = [
     Refusal(
         "factors: expected shapes",
         "check width",
-        lambda: gradient(factors(), MODEL.replace(width=7)),
-        lambda: gradient(factors(), MODEL),
+        lambda: regularised_loss(factors(), MODEL.replace(width=7)),
+        lambda: regularised_loss(factors(), MODEL),
     ),
 ]
 SEARCHES = [

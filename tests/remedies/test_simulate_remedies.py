@@ -69,7 +69,7 @@ REFUSALS = [
         "init_scale: expected 1", "set init_distance", started("near-dnc", 2.0, 0.1), started("near-dnc", 1.0, 0.2)
     ),
     Refusal("init_distance: expected none", "only near-", started("gaussian", 1.0, 0.1), started("near-dnc", 1.0, 0.1)),
-    Refusal("count: expected 0..3", "count among the total", lambda: rate(4, 3), lambda: rate(3, 3)),
+    Refusal("count: expected counts of at most 3", "count each run once", lambda: rate(4, 3), lambda: rate(3, 3)),
     Refusal(
         "confidence: expected a number",
         "0.95 is usual",

@@ -142,7 +142,7 @@ def test_the_ends_are_those_of_plain_descent(problem):
     settings = {"seeds": 8, "lr": 0.5}
     full = simulate(problem, engine=TorchEngine(), **settings)
     fast = simulate(problem, engine=BalanceAcceleration(TorchEngine()), **settings)
-    assert fast.converged == full.converged == 8
+    assert fast.decided == full.decided == 8
     assert fast.structures == full.structures
     np.testing.assert_allclose(fast.losses, full.losses, rtol=1e-7)
     np.testing.assert_allclose(fast.singular_values, full.singular_values, atol=1e-2)

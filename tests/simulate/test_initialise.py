@@ -229,7 +229,6 @@ def test_bad_settings(settings, message):
         ("dnc", {"width": 4}, r"one of near-.*, but found 'near-dnc' \(rank 5 at width 4\); choose one that exists"),
         ("zero", {}, r"found 'near-zero' \(rank 0 at width 6\); choose one that exists, or another initialisation"),
         ("paired-trial", {"classes": 5}, r"'near-paired-trial' \(no critical point of this problem\)"),
-        ("dnc", {"samples": (1, 2, 1, 1, 1, 1)}, "expected a problem with named structures, but found 'near-dnc'"),
         (
             "dnc",
             {"activation": "relu"},

@@ -91,7 +91,7 @@ def proof_scale(problem: Problem) -> float:
 
     >>> problem = Problem(classes=10, layers=2)
     >>> round(proof_scale(problem), 4), proof_scale(problem.replace(layers=1))
-    (3.9075, 0.0)
+    (3.9254, 0.0)
     """
     least = problem.classes * (problem.layers - 1) / problem.factors
 
