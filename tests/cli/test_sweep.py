@@ -1,5 +1,6 @@
 """``deepcollapse sweep`` as a user meets it."""
 
+import io
 import json
 import os
 import signal
@@ -154,3 +155,18 @@ def test_diverged_seeds_are_counted_and_can_be_refused(tmp_path: Path, capsys: p
     assert "Warning" not in capsys.readouterr().out
     assert run(["sweep", calm, *arguments, "--require-converged"]) == 0
     assert "3 ends: 3 converged" in capsys.readouterr().out
+
+
+def test_the_progress_bar_counts_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run(["sweep", written(tmp_path, WILD), "--store", str(tmp_path / "store"), "--launcher", "serial"]) == 0
+    assert "2/2" in terminal.getvalue()
+    assert "6 ends: 6 diverged" in terminal.getvalue()
+    assert "6 ends: 6 diverged" in capsys.readouterr().out

@@ -21,10 +21,12 @@ from deepcollapse.sweep import (
     PoolLauncher,
     SerialLauncher,
     SlurmLauncher,
+    ends,
     launch,
     plan,
     slurm,
 )
+from deepcollapse.sweep import launcher as launcher_module
 from deepcollapse.sweep.worker import DEATHS
 from sweep.small_plans import RUN, TESTS, broken_off, doomed, of_every_kind, quick_runs, whole_table
 
@@ -63,16 +65,32 @@ def test_it_does_the_plan(launcher: Launcher, expected: pa.Table, tmp_path: Path
     assert isinstance(launcher, Launcher)
     found = plan(of_every_kind())
     store = Store.create(tmp_path / "store")
-    seen: list[tuple[int, int]] = []
-    status = launch(store, found, launcher=launcher, progress=lambda *state: seen.append(state))
+    seen: list[tuple[int, int, int]] = []
+    status = launch(store, found, launcher=launcher, progress=lambda *state: seen.append((*state[:2], state[2].total)))
     total = len(found.ids)
     assert (status.plan, status.total, status.done, status.failed) == (found.name, total, total, 0)
     assert seen == sorted(seen)
-    assert seen[-1] == (total, total)
+    assert seen[-1] == (total, total, 10)  # seeds of both kinds of width
     assert whole_table(store, found.ids).equals(expected)
     if launcher.name == "serial":  # that nothing is done twice is up to the worker, not to who launches it
         assert launch(store, found, launcher=launcher).done == total
         assert whole_table(store, found.ids).equals(expected)
+
+
+def test_ends_are_counted_as_runs_end_and_no_run_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    store, found, read, seen = Store.create(tmp_path / "store"), plan(quick_runs(5)), [], []
+    monkeypatch.setattr(launcher_module, "_LOOK", 0.001)
+    monkeypatch.setattr(launcher_module, "ends", lambda store, ids: read.extend(ids) or ends(store, ids))
+    launch(store, found, launcher=SerialLauncher(), progress=lambda *state: seen.append(state))
+    assert [counts.total for _, _, counts in seen] == [done for done, _, _ in seen]  # a seed a run
+    assert seen[-1] == (5, 5, ends(store))
+    assert sorted(read) == sorted(found.ids)
+
+    (store.path / "runs" / found.ids[0] / "rows.parquet").write_bytes(b"damaged")
+    monkeypatch.setattr(launcher_module, "_AT_ONCE", 2)
+    launch(store, found, launcher=SerialLauncher(), progress=lambda *state: seen.append(state))
+    assert seen[-1][:2] == (5, 5)
+    assert seen[-1][2].total <= 4  # what can be read, and a few runs at a time
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

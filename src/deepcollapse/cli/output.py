@@ -65,22 +65,23 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def progress_bars(*, unit: str | None = None) -> Iterator[Callable[[str, float, float | None], None]]:
-    """A callback (label, done, all) that moves the bar of that label, which it starts at the first call.
+def progress_bars(*, unit: str | None = None) -> Iterator[Callable[..., None]]:
+    """A callback (label, done, all, note="") that moves the bar of that label, which it starts at the first call.
 
     Args:
         unit: of what is counted, to show how many of it are done in a second; None shows no speed.
     """
     console = Screen(error=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    note = TextColumn("{task.fields[note]}")
     speed = () if unit is None else (_Speed(unit),)
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, *speed, console=console, disable=not console.is_terminal, transient=True) as bar:
+    with Progress(*columns, *speed, note, console=console, disable=not console.is_terminal, transient=True) as bar:
 
-        def advance(label: str, done: float, total: float | None) -> None:
+        def advance(label: str, done: float, total: float | None, *, note: str = "") -> None:
             if label not in tasks:
-                tasks[label] = bar.add_task(label, total=None)
-            bar.update(tasks[label], completed=done, total=total)
+                tasks[label] = bar.add_task(label, total=None, note="")
+            bar.update(tasks[label], completed=done, total=total, note=note)
 
         yield advance
 

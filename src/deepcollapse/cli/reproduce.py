@@ -8,7 +8,7 @@ from rich.markup import escape
 from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
 from deepcollapse.cli.streams import write
-from deepcollapse.cli.workers import Workers, runs_done
+from deepcollapse.cli.workers import Workers, runs_bar, runs_done
 from deepcollapse.plot.paper import paper_figures, write_paper_figures
 from deepcollapse.report.site import expect_page_folder, write_site
 from deepcollapse.reproduce import Finding, Ledger, ledger, other_failures, reproduction
@@ -54,7 +54,7 @@ def reproduce(
     if out is not None:
         expect_page_folder(out)
     launcher, opened = who.chosen(), Store.create(store)
-    with keeping(lambda: runs_done(opened, wanted)), progress_bar("runs") as advance:
+    with keeping(lambda: runs_done(opened, wanted)), runs_bar() as advance:
         launch(opened, wanted, launcher=launcher, retry=retry, progress=advance)
     found = ledger(opened, wanted.name)
     file = found.save(opened.path)

@@ -7,10 +7,10 @@ from rich.markup import escape
 
 from deepcollapse.cli.interruption import keeping
 from deepcollapse.cli.model import Real
-from deepcollapse.cli.output import print_json, print_lines, print_table, progress_bar
+from deepcollapse.cli.output import print_json, print_lines, print_table
 from deepcollapse.cli.plan import one_plan
 from deepcollapse.cli.status import print_ends
-from deepcollapse.cli.workers import Workers, runs_done
+from deepcollapse.cli.workers import Workers, runs_bar, runs_done
 from deepcollapse.errors import ConvergenceError
 from deepcollapse.store import Status, Store
 from deepcollapse.sweep import ends, launch
@@ -46,7 +46,7 @@ def sweep(
     """
     wanted, launcher = one_plan(*plan), who.chosen()
     opened, begin = Store.create(store), time.perf_counter()
-    with keeping(lambda: runs_done(opened, wanted)), progress_bar("runs") as advance:
+    with keeping(lambda: runs_done(opened, wanted)), runs_bar() as advance:
         found = launch(opened, wanted, launcher=launcher, lease=lease, retry=retry, progress=advance)
     seconds, ended = time.perf_counter() - begin, ends(opened, wanted.ids)
     if json:

@@ -1,16 +1,19 @@
 """Command line options that say who does the runs of a plan, shared by the commands."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from cyclopts import Parameter
 
 from deepcollapse.cli.model import Real, Whole
+from deepcollapse.cli.output import progress_bars
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.store import Store
-from deepcollapse.sweep import DaskLauncher, Launcher, Plan, PoolLauncher, SerialLauncher, SlurmLauncher
+from deepcollapse.sweep import DaskLauncher, Launcher, Plan, PoolLauncher, Progress, SerialLauncher, SlurmLauncher
 
-__all__ = ["Workers", "runs_done"]
+__all__ = ["Workers", "runs_bar", "runs_done"]
 
 
 @Parameter(name="*")
@@ -65,3 +68,10 @@ def runs_done(store: Store, plan: Plan) -> str:
     """How much of a plan is in a store, for whoever interrupts the command."""
     done = len(store.done() & set(plan.ids))
     return f"{done} of {len(plan.ids)} runs are done, the same command goes on"
+
+
+@contextmanager
+def runs_bar() -> Iterator[Progress]:
+    """A progress bar of runs on standard error that also counts how seeds and networks ended."""
+    with progress_bars() as advance:
+        yield lambda done, total, ends: advance("runs", done, total, note=ends.sentence() if ends.total else "")

@@ -2,7 +2,7 @@
 
 from deepcollapse.sweep.dask import DaskLauncher
 from deepcollapse.sweep.ends import Ends, ends
-from deepcollapse.sweep.launcher import Job, Launcher, WorkersLostError, launch
+from deepcollapse.sweep.launcher import Job, Launcher, Progress, WorkersLostError, launch
 from deepcollapse.sweep.plan import Part, Plan, plan
 from deepcollapse.sweep.pool import PoolLauncher
 from deepcollapse.sweep.serial import SerialLauncher
@@ -17,6 +17,7 @@ __all__ = [
     "Part",
     "Plan",
     "PoolLauncher",
+    "Progress",
     "SerialLauncher",
     "SlurmLauncher",
     "WorkReport",

@@ -1,21 +1,28 @@
 """What a launcher is: it has a job done by workers, wherever they run."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from deepcollapse.errors import DeepcollapseError, InvalidInputError
+from deepcollapse.simulate import STATUSES
 from deepcollapse.store import Status, Store
+from deepcollapse.sweep.ends import Ends, ends
 from deepcollapse.sweep.plan import Plan
 from deepcollapse.sweep.stopping import interruptible
 from deepcollapse.sweep.worker import DEATHS, LEASE, WorkReport, work
 
-__all__ = ["Job", "Launcher", "Losses", "WorkersLostError", "launch"]
+__all__ = ["Job", "Launcher", "Losses", "Progress", "WorkersLostError", "launch"]
+
+Progress = Callable[[int, int, Ends], None]
+"""Called with the runs that are done, all runs, and how the seeds and networks of the done ones ended."""
 
 _LOOK = 0.5  # seconds between looks at how far the store is
+_AT_ONCE = 2000  # runs whose ends are read in one look, about a second of work
 
 
 class WorkersLostError(DeepcollapseError, RuntimeError):
@@ -125,7 +132,7 @@ def launch(
     launcher: Launcher,
     lease: float = LEASE,
     retry: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Status:
     """Have a plan done, from where it stands.
 
@@ -135,7 +142,7 @@ def launch(
         launcher: of the workers.
         lease: seconds without a sign of life after which a run is taken from its worker.
         retry: try runs again that failed in an earlier launch.
-        progress: called now and then with the runs that are done, and all.
+        progress: called now and then, from another thread.
 
     Returns:
         how the plan stands at the end; runs that failed are in it.
@@ -158,14 +165,18 @@ def launch(
 
 
 @contextmanager
-def _watched(store: Store, ids: tuple[str, ...], progress: Callable[[int, int], None]) -> Iterator[None]:
+def _watched(store: Store, ids: tuple[str, ...], progress: Progress) -> Iterator[None]:
     """Report how many of the runs are done, from a thread: whoever does them, the store knows."""
-    wanted, ended = set(ids), threading.Event()
+    wanted, count, ended = set(ids), _EndsSoFar(store), threading.Event()
+
+    def report() -> None:
+        done = wanted & store.done()
+        progress(len(done), len(wanted), count(done))
 
     def look() -> None:
         while not ended.is_set():
             with suppress(OSError):  # a disk that hangs is for the workers to tell
-                progress(len(wanted & store.done()), len(wanted))
+                report()
             ended.wait(_LOOK)
 
     thread = threading.Thread(target=look, name="progress", daemon=True)
@@ -175,4 +186,25 @@ def _watched(store: Store, ids: tuple[str, ...], progress: Callable[[int, int], 
     finally:
         ended.set()
         thread.join()
-        progress(len(wanted & store.done()), len(wanted))
+        report()
+
+
+@dataclass(slots=True)
+class _EndsSoFar:
+    """Counts ends from the rows of runs that are new since the last call; no run is read twice.
+
+    Attributes:
+        store: of the runs.
+    """
+
+    store: Store
+    _seen: set[str] = field(default_factory=set)
+    _counts: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, done: Set[str]) -> Ends:
+        """The ends of these runs; of many that are new, some wait for the next call."""
+        new = sorted(done - self._seen)[:_AT_ONCE]
+        with suppress(InvalidInputError):  # damaged rows are for the command's last line to tell
+            self._counts.update(ends(self.store, new).counts)
+        self._seen.update(new)
+        return Ends({status: self._counts[status] for status in STATUSES})
