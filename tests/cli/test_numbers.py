@@ -20,7 +20,7 @@ OTHERS = {
     ("sweep", "none.toml", "--store", "store"): ("lease", "workers", "threads", "hours", "memory"),
     ("demo", "--out", "demo"): ("seeds",),
     ("certify", "--classes", "3", "--layers", "2"): ("gap", "minutes", "workers"),
-    ("atlas", "--build", "atlas.jsonl"): ("restarts",),
+    ("atlas", "--build", "atlas.jsonl"): ("restarts", "workers"),
 }
 CALLS = [((command,), option) for command, options in OPTIONS.items() for option in options]
 CALLS += [(command, option) for command, options in OTHERS.items() for option in options]

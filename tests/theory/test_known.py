@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from deepcollapse.landscape import atlas_entry
 from deepcollapse.theory.known import (
     carried_over,
     existing,
@@ -38,24 +39,31 @@ def test_reference_singular_values_of_the_relaxed_pairs():
 @pytest.mark.parametrize("changes", [{}, {"samples": 7}, {"decay": 2.0**-12}, {"decay": (2.0**-9, *[2.0**-10] * 3)}])
 def test_an_unnamed_point_moves_with_the_problem(changes):
     problem = Problem(classes=10, layers=3, **changes)
-    point = carried_over(problem)
+    point = carried_over(problem)[-1]
     assert (point.name, point.rank, point.scales) == ("unnamed-rank-3", 3, ())
     assert point.critical
     assert stationarity(point.logits, problem) < 1e-6
     assert point.loss == pytest.approx(logits_objective(point.logits, problem), rel=1e-12)
     assert diagonally_superior(point.logits)
     assert point.loss < structure("T5", problem).loss
+    assert atlas_entry(10, 3, point.origin[0]) is not None
+
+
+def test_named_points_have_no_origin():
+    points = known_points(Problem(classes=10, layers=3))
+    assert {point.name.startswith("unnamed") for point in points if point.origin is not None} == {True}
+    assert all(point.origin is None for point in points if not point.name.startswith("unnamed"))
 
 
 def test_no_unnamed_point_outside_the_atlas_or_where_it_has_a_name():
     for problem in (
-        Problem(classes=10, layers=2),
+        Problem(classes=4, layers=2),
         Problem(classes=10, layers=3, loss="mse"),
         Problem(classes=10, layers=9),
         Problem(classes=17, layers=3),
         Problem(classes=4, layers=3, samples=(1, 1, 2, 2)),
     ):
-        assert carried_over(problem) is None
+        assert carried_over(problem) == ()
 
 
 def test_descent_into_a_named_structure_is_not_unnamed():

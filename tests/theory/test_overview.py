@@ -9,7 +9,7 @@ from deepcollapse.ufm import Problem, collapse
 from theory.oracle import sizes
 
 DNC = ["exists", "critical", "scale", "loss", "rank", "decay_max", "stable", "stable_scale_min", "stable_decay_max"]
-POINT = ["name", "rank", "scale", "loss", "singular_values", "critical"]
+POINT = ["name", "rank", "scale", "loss", "singular_values", "critical", "origin"]
 
 
 @settings(max_examples=8)

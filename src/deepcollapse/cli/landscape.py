@@ -13,7 +13,7 @@ __all__ = ["landscape"]
 def landscape(
     *, model: Model, restarts: Whole = 20, rank: Numbers | None = None, seed: Whole = 0, json: bool = False
 ) -> None:
-    """Search for the true minimisers over logits: every rank, many restarts, named structures included.
+    """Search for the true minimisers over logits: every rank, many restarts, all known points included.
 
     Args:
         model: the deep unconstrained feature model (linear).

@@ -1,7 +1,7 @@
 """``deepcollapse theory``: every theorem for one model."""
 
 from deepcollapse.cli.model import Model
-from deepcollapse.cli.output import print_json, print_lines, print_table
+from deepcollapse.cli.output import number, print_json, print_lines, print_table
 from deepcollapse.theory import overview
 
 __all__ = ["theory"]
@@ -43,4 +43,11 @@ def _print(document: dict) -> None:
     findings = [
         f"{name}, {note}" for name, t in document["theorems"].items() for note in t["notes"] if "finding" in note
     ]
-    print_lines(*findings, f"Best: {document['best']}", *(f"Note: {note}" for note in document.get("notes", [])))
+    print_lines(*findings, f"Best: {_best(document)}", *(f"Note: {note}" for note in document.get("notes", [])))
+
+
+def _best(document: dict) -> str:
+    """The lowest point, and where it was carried from if the atlas has it."""
+    origin = document["structures"][0]["origin"]
+    carried = origin and f", carried from the atlas entry of rank {origin['rank']} at decay {number(origin['decay'])}"
+    return document["best"] + (carried or "")

@@ -1,12 +1,11 @@
-"""The atlas: best known structure for K = 2..16 classes, L = 1..8 layers, decay 2^-10 and 2^-6, one sample per class.
+"""The atlas: low points found by search for K = 2..16 classes and L = 1..8 layers, followed along the decay.
 
-A JSON Lines table: a header with the version, then one entry per line. While it is built lines are only appended, a
-later one for the same setting replacing an earlier one, so that building can be interrupted and resumed.
+A JSON Lines table. The header has the version and how the table was built; then comes one line per K and L with the
+points to carry to other decays (``AtlasEntry``) and the lowest loss found at each decay of the grid (``Lowest``).
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -15,32 +14,42 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import InvalidInputError
-from deepcollapse.landscape.point import StationaryPoint
-from deepcollapse.landscape.search import search
-from deepcollapse.ufm.objective import logits_objective
 from deepcollapse.ufm.problem import Problem
-from deepcollapse.ufm.stationarity import stationarity
 
-__all__ = ["ATLAS_VERSION", "AtlasEntry", "Setting", "atlas", "atlas_entry", "build_atlas", "faults", "settings"]
+__all__ = [
+    "ATLAS_VERSION",
+    "SHOWN_DECAYS",
+    "AtlasEntry",
+    "Lowest",
+    "Region",
+    "Table",
+    "atlas",
+    "atlas_entry",
+    "lowest_by_decay",
+    "read_table",
+    "region",
+    "regions",
+    "write_table",
+]
 
-ATLAS_VERSION = 1
-Setting = tuple[int, int, float]
-"""(classes, layers, decay)."""
+ATLAS_VERSION = 2
+SHOWN_DECAYS = (2.0**-10, 2.0**-6)
+"""Decays at which the atlas has the best point of every K and L, whether it has a name or not."""
+_DIGITS = 10  # of logits in the table; a rounded matrix is cut back to its rank when it is read
 
 
 @dataclass(frozen=True, slots=True)
 class AtlasEntry:
-    """Best known minimum at one setting.
+    """A stationary point at one decay, with one sample per class: the lowest known of its rank or below.
 
     Attributes:
-        classes, layers, decay: the setting, with one sample per class.
+        classes, layers, decay: the setting.
         loss: F.
         rank: of the logits.
         structure: its name, or "unnamed".
         automorphisms: order of its group of class permutations.
         singular_values: non-zero ones, non-increasing.
         logits: class logits, K x K.
-        rounds: how often the setting was searched (a second round starts from the other settings' bests as well).
     """
 
     classes: int
@@ -52,7 +61,6 @@ class AtlasEntry:
     automorphisms: int
     singular_values: Float[np.ndarray, " r"]
     logits: Float[np.ndarray, "K K"]
-    rounds: int
 
     @property
     def problem(self) -> Problem:
@@ -61,132 +69,112 @@ class AtlasEntry:
 
     def as_json(self) -> dict[str, object]:
         """The entry as plain numbers, lists and names."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in fields.items()}
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in found.items()}
 
 
-def atlas() -> dict[Setting, AtlasEntry]:
-    """The table shipped with the package, by setting."""
-    return _shipped()
+@dataclass(frozen=True, slots=True)
+class Lowest:
+    """The lowest loss that the search found at one decay, with the rank and name of the point."""
+
+    decay: float
+    loss: float
+    rank: int
+    structure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """All that the atlas has for one number of classes and layers.
+
+    Attributes:
+        classes, layers: K and L.
+        entries: points to carry to any decay, by increasing decay and loss.
+        lowest: the best known at each decay of the grid, by increasing decay.
+    """
+
+    classes: int
+    layers: int
+    entries: tuple[AtlasEntry, ...]
+    lowest: tuple[Lowest, ...]
+
+
+Table = dict[tuple[int, int], Region]
+"""Regions by (classes, layers)."""
+
+
+def atlas() -> tuple[AtlasEntry, ...]:
+    """Every entry of the table shipped with the package, by classes, layers, decay and loss."""
+    return tuple(entry for found in _shipped().values() for entry in found.entries)
 
 
 def atlas_entry(classes: int, layers: int, decay: float = 2.0**-10) -> AtlasEntry | None:
-    """The entry of one setting, None outside the table.
+    """The lowest entry of one setting, None where the table has none.
+
+    Every K = 2..16 and L = 1..8 has one at decays 2^-10 and 2^-6.
 
     >>> atlas_entry(10, 3).rank
     3
     """
-    return _shipped().get((classes, layers, decay))
+    found = region(classes, layers)
+    here = [] if found is None else [entry for entry in found.entries if entry.decay == decay]
+    return min(here, key=lambda entry: entry.loss, default=None)
 
 
-def settings() -> tuple[Setting, ...]:
-    """All settings of the table, in order."""
-    decays = (2.0**-10, 2.0**-6)
-    return tuple((k, layers, decay) for k in range(2, 17) for decay in decays for layers in range(1, 9))
+def lowest_by_decay(classes: int, layers: int) -> tuple[Lowest, ...]:
+    """The best known at each decay of the grid, by increasing decay; empty outside the table.
 
-
-def build_atlas(
-    path: Path,
-    *,
-    chosen: Iterable[Setting] | None = None,
-    restarts: int = 200,
-    rounds: int = 2,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Search every setting and append what is found to the table; settings already searched are not searched again.
-
-    In the second round each setting also starts from the bests of all settings with the same number of classes.
-
-    Args:
-        path: the table, made if missing.
-        chosen: settings; default all.
-        restarts: random starts per setting in the first round, spread over the ranks; later rounds take a third.
-        rounds: searches per setting.
-        progress: called with (searches done, searches in all).
+    >>> {row.rank for row in lowest_by_decay(10, 3) if 2.0**-14 < row.decay < 2.0**-9}
+    {3}
     """
-    wanted = tuple(settings() if chosen is None else chosen)
-    known = _resumed(path)
-    work = [(setting, turn) for turn in range(1, rounds + 1) for setting in wanted]
-    for done, (setting, turn) in enumerate(work, 1):
-        if setting not in known or known[setting].rounds < turn:
-            effort = restarts if turn == 1 else max(1, restarts // 3)
-            known[setting] = _searched(setting, known, turn=turn, restarts=effort)
-            with path.open("a", encoding="utf-8") as table:
-                table.write(json.dumps(known[setting].as_json()) + "\n")
-        if progress:
-            progress(done, len(work))
-    _write(path, known)
+    found = region(classes, layers)
+    return () if found is None else found.lowest
 
 
-def faults(entries: Iterable[AtlasEntry]) -> Iterator[str]:
-    """What is wrong with entries: loss, rank or singular values that their logits do not have, or a gradient left over.
+def region(classes: int, layers: int) -> Region | None:
+    """The part of the shipped table for one K and L; None outside it."""
+    return _shipped().get((classes, layers))
 
-    Takes seconds for the whole table; that no better point exists is not among the checks.
+
+def regions() -> tuple[Region, ...]:
+    """All parts of the shipped table, by classes and layers."""
+    return tuple(_shipped().values())
+
+
+def read_table(path: Path) -> Table:
+    """The regions of a table, also of one whose building was interrupted; empty if there is no file.
+
+    Raises:
+        InvalidInputError: the file is no atlas of this version.
     """
-    for entry in entries:
-        name = f"K={entry.classes}, L={entry.layers}, decay={entry.decay:g}"
-        if abs(logits_objective(entry.logits, entry.problem) - entry.loss) > 1e-12:
-            yield f"{name}: the loss is not that of the logits"
-        values = np.linalg.svd(entry.logits, compute_uv=False)
-        if (
-            not np.allclose(values[: entry.rank], entry.singular_values, atol=1e-9)
-            or (values[entry.rank :] > 1e-9).any()
-        ):
-            yield f"{name}: rank or singular values are not those of the logits"
-        if stationarity(entry.logits, entry.problem) > 1e-9:
-            yield f"{name}: the logits are not a critical point"
+    return _parsed(path.read_text(encoding="utf-8"), source=str(path)) if path.exists() else {}
 
 
-def _searched(setting: Setting, known: dict[Setting, AtlasEntry], *, turn: int, restarts: int) -> AtlasEntry:
-    classes, layers, decay = setting
-    starts = tuple(
-        entry.logits for other, entry in sorted(known.items()) if turn > 1 and other[0] == classes and entry.rank > 0
-    )
-    seed = np.random.SeedSequence([classes, layers, round(-np.log2(decay)), turn])
-    problem = Problem(classes=classes, layers=layers, decay=decay)
-    per_rank = -(-restarts // (classes - 1))
-    found = search(problem, restarts=per_rank, starts=starts, generator=np.random.default_rng(seed)).found[0]
-    return _entry(setting, found.point, automorphisms=found.automorphisms or 1, rounds=turn)
-
-
-def _entry(setting: Setting, point: StationaryPoint, *, automorphisms: int, rounds: int) -> AtlasEntry:
-    return AtlasEntry(
-        *setting,
-        loss=point.loss,
-        rank=point.rank,
-        structure=point.structure,
-        automorphisms=automorphisms,
-        singular_values=point.singular_values,
-        logits=point.logits,
-        rounds=rounds,
-    )
-
-
-def _resumed(path: Path) -> dict[Setting, AtlasEntry]:
-    """Entries of a table begun earlier, a last line cut short dropped; begins the table if there is none."""
-    known = _parsed(path.read_text(encoding="utf-8"), source=str(path)) if path.exists() else {}
-    _write(path, known)
-    return known
-
-
-def _write(path: Path, entries: dict[Setting, AtlasEntry]) -> None:
-    """Replace the table at once: header, then one line per setting in order."""
-    lines = [json.dumps({"atlas": ATLAS_VERSION})]
-    lines += [json.dumps(entries[setting].as_json()) for setting in sorted(entries)]
+def write_table(path: Path, table: Table, *, built: dict[str, object]) -> None:
+    """Replace the table at once: the header with how it was built, then one line per K and L in order."""
+    lines = [json.dumps({"atlas": ATLAS_VERSION} | built), *(_line(table[key]) for key in sorted(table))]
     whole = path.with_name(path.name + ".tmp")
     whole.write_text("\n".join(lines) + "\n", encoding="utf-8")
     whole.replace(path)
 
 
 @cache
-def _shipped() -> dict[Setting, AtlasEntry]:
-    return _parsed(
-        files("deepcollapse.landscape").joinpath("atlas.jsonl").read_text(encoding="utf-8"), source="the shipped atlas"
-    )
+def _shipped() -> Table:
+    text = files("deepcollapse.landscape").joinpath("atlas.jsonl").read_text(encoding="utf-8")
+    return _parsed(text, source="the shipped atlas")
 
 
-def _parsed(text: str, *, source: str) -> dict[Setting, AtlasEntry]:
-    """Entries by setting; a last line cut short by an interruption is dropped."""
+def _line(found: Region) -> str:
+    points = [entry.as_json() for entry in found.entries]
+    for point in points:
+        del point["classes"], point["layers"]
+        point["logits"] = [[float(f"{v:.{_DIGITS}g}") for v in row] for row in point["logits"]]  # type: ignore[union-attr]
+    rows = [[row.decay, row.loss, row.rank, row.structure] for row in found.lowest]
+    return json.dumps({"classes": found.classes, "layers": found.layers, "entries": points, "lowest": rows})
+
+
+def _parsed(text: str, *, source: str) -> Table:
+    """Regions by K and L; a last line cut short by an interruption is dropped."""
     lines = text.split("\n")[:-1]
     try:
         header = json.loads(lines[0]) if lines else None
@@ -194,13 +182,25 @@ def _parsed(text: str, *, source: str) -> dict[Setting, AtlasEntry]:
         header = lines[0][:40]
     if not isinstance(header, dict) or header.get("atlas") != ATLAS_VERSION:
         raise InvalidInputError(
-            f"atlas: expected a table of version {ATLAS_VERSION}, but found {header} in {source}; build it anew"
+            f"atlas: expected a table of version {ATLAS_VERSION}, but found {header} in {source}; "
+            "choose a file that does not exist yet"
         )
-    found = {}
-    for line in lines[1:]:
-        fields = json.loads(line)
-        shape = (fields["classes"],) * 2
-        fields["logits"] = np.array(fields["logits"], dtype=float).reshape(shape)
-        fields["singular_values"] = np.array(fields["singular_values"], dtype=float)
-        found[fields["classes"], fields["layers"], fields["decay"]] = AtlasEntry(**fields)
-    return found
+    try:
+        found = [_region(json.loads(line)) for line in lines[1:]]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            f"atlas: expected one region per line, but found a line that is none in {source} ({error}); "
+            "choose a file that does not exist yet"
+        ) from None
+    return {(one.classes, one.layers): one for one in found}
+
+
+def _region(line: dict) -> Region:
+    classes, layers = line["classes"], line["layers"]
+    entries = []
+    for point in line["entries"]:
+        u, s, vt = np.linalg.svd(np.array(point["logits"], dtype=float))
+        logits = (u[:, : point["rank"]] * s[: point["rank"]]) @ vt[: point["rank"]]
+        arrays = {"logits": logits, "singular_values": np.array(point["singular_values"], dtype=float)}
+        entries.append(AtlasEntry(classes=classes, layers=layers, **point | arrays))
+    return Region(classes, layers, tuple(entries), tuple(Lowest(*row) for row in line["lowest"]))

@@ -1,4 +1,4 @@
-"""Global search for minimisers of F over logits: every rank, many restarts, families included."""
+"""Global search for minimisers of F over logits: every rank, many restarts, families and the atlas included."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import ConvergenceError, InvalidInputError, TooLargeError, UndefinedError
+from deepcollapse.landscape.carried import carried
 from deepcollapse.landscape.fixed_rank import FixedRank, split
 from deepcollapse.landscape.point import StationaryPoint, closer, described, rest
 from deepcollapse.linalg.rank import numerical_rank
@@ -87,19 +88,22 @@ def search(
     ranks: tuple[int, ...] | None = None,
     restarts: int = 20,
     starts: tuple[Float[np.ndarray, "K K"], ...] = (),
+    with_atlas: bool = True,
     generator: np.random.Generator | None = None,
     progress: Progress | None = None,
 ) -> Landscape:
-    """Minimise F over rank-r logits for every r from random starts, and from every named structure that fits.
+    """Minimise F over rank-r logits for every r from random starts, and from every known point that fits.
 
     A start that loses singular values goes on at lower rank, so a point's rank is its own, not its start's. The named
-    structures are among the starts, so none of them beats the result; nothing proves it globally optimal.
+    structures and the points carried from the atlas are among the starts, so none of them beats the result; nothing
+    proves it globally optimal.
 
     Args:
         problem: a linear model; its width caps the rank.
         ranks: ranks to start from; default 1 to K - 1 (K for the squared error).
         restarts: random starts per rank.
         starts: class logits to start from as well.
+        with_atlas: whether to start from the points carried from the atlas as well.
         generator: of the starts; default seeded with 0.
         progress: called after every start.
 
@@ -117,6 +121,7 @@ def search(
     points = [
         *_given_starts(starts, problem),
         *_family_starts(problem, chosen, generator),
+        *(_atlas_starts(problem, chosen, generator) if with_atlas else ()),
         *_random_starts(problem, chosen * restarts, generator),
     ]
     gathered, unresolved = _gathered(points, problem, progress)
@@ -178,8 +183,20 @@ def _family_starts(
     """Named structures, shaken a little so that strict saddles are left."""
     for known in structures(problem):
         if known.rank in ranks:
-            start = split(known.logits, problem, rank=known.rank)
-            yield start * (1.0 + 1e-3 * generator.standard_normal(start.size))
+            yield _shaken(split(known.logits, problem, rank=known.rank), generator)
+
+
+def _atlas_starts(
+    problem: Problem, ranks: tuple[int, ...], generator: np.random.Generator
+) -> Iterator[Float[np.ndarray, " p"]]:
+    """The atlas's points at this decay, shaken likewise."""
+    for known in carried(problem):
+        if known.point.rank in ranks:
+            yield _shaken(split(known.point.logits, problem, rank=known.point.rank), generator)
+
+
+def _shaken(start: Float[np.ndarray, " p"], generator: np.random.Generator) -> Float[np.ndarray, " p"]:
+    return start * (1.0 + 1e-3 * generator.standard_normal(start.size))
 
 
 def _random_starts(

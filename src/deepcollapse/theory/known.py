@@ -1,13 +1,12 @@
 """The lowest points known: named structures, and unnamed ones carried over from the atlas."""
 
-import math
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import UndefinedError
-from deepcollapse.landscape import atlas_entry, polished
+from deepcollapse.landscape import StationaryPoint, carried, polished
 from deepcollapse.ufm import Problem, Structure, collapse, diagonally_superior, structure, structures
 from deepcollapse.ufm.structures import triangular_points
 
@@ -25,14 +24,15 @@ __all__ = [
 
 ATLAS_CLASSES = range(2, 17)
 ATLAS_LAYERS = range(1, 9)
-_ATLAS_DECAYS = (2.0**-10, 2.0**-6)
 _CRITICAL = 1e-6
 
 
 def known_points(problem: Problem) -> tuple[Structure, ...]:
-    """Named structures that exist at this decay and fit the width, and the atlas's point if it is none of them.
+    """Named structures that exist at this decay and fit the width, and the atlas's points that are none of them.
 
-    By increasing loss, Z = 0 included. An unnamed point is called "unnamed-rank-3" and has no scale of its own.
+    By increasing loss, Z = 0 included. An unnamed point is called "unnamed-rank-3", has no scale of its own, and says
+    which entry it was carried from (``origin``); there is one of a rank only where nothing known of at most that rank
+    is below it, and a second only to have one that classifies every class correctly.
     """
     square = problem.replace(activation="linear", width=problem.classes)
     return tuple(point for point in _of_any_width(square) if point.rank <= problem.d)
@@ -40,9 +40,7 @@ def known_points(problem: Problem) -> tuple[Structure, ...]:
 
 @lru_cache(maxsize=32)
 def _of_any_width(problem: Problem) -> tuple[Structure, ...]:
-    extra = carried_over(problem)
-    points = structures(problem) if extra is None else (*structures(problem), extra)
-    return tuple(sorted(points, key=lambda point: (point.loss, point.rank)))
+    return tuple(sorted((*structures(problem), *carried_over(problem)), key=lambda point: (point.loss, point.rank)))
 
 
 def fitting_collapse(problem: Problem) -> Structure | None:
@@ -76,28 +74,20 @@ def existing(name: str, problem: Problem) -> Structure | None:
         return None
 
 
-def carried_over(problem: Problem) -> Structure | None:
-    """The atlas's best point for this K and L, moved to this problem's decay and samples.
-
-    None if the atlas has no entry, if the entry has a name, or if nothing unnamed is left of it here. F depends on
-    decay n^(1/M) alone, so the entry taken is the one whose decay is nearest to that on a logarithmic scale.
-    """
-    in_range = problem.classes in ATLAS_CLASSES and problem.layers in ATLAS_LAYERS
-    if not in_range or problem.loss != "ce" or not problem.balanced:
-        return None
-    effective = math.log(problem.mean_decay) + math.log(problem.class_samples[0]) / problem.factors
-    nearest = min(_ATLAS_DECAYS, key=lambda decay: abs(math.log(decay) - effective))
-    entry = atlas_entry(problem.classes, problem.layers, nearest)
-    if entry is None or entry.structure != "unnamed":
-        return None
-    return followed(entry.logits, problem, rank=entry.rank)
+def carried_over(problem: Problem) -> tuple[Structure, ...]:
+    """The atlas's points for this K and L without a name, followed to this problem's decay and samples."""
+    return tuple(
+        _unnamed(found.point, problem, origin=(found.entry.decay, found.entry.rank)) for found in carried(problem)
+    )
 
 
 def followed(logits: Float[np.ndarray, "K K"], problem: Problem, *, rank: int) -> Structure | None:
     """The unnamed stationary point that descent from given logits of that rank reaches; None if it is named or 0."""
     point = polished(logits, problem.replace(activation="linear"), rank=rank)
-    if point.structure != "unnamed" or point.rank == 0:
-        return None
+    return None if point.structure != "unnamed" or point.rank == 0 else _unnamed(point, problem, origin=None)
+
+
+def _unnamed(point: StationaryPoint, problem: Problem, *, origin: tuple[float, int] | None) -> Structure:
     return Structure(
         name=f"unnamed-rank-{point.rank}",
         scales=(),
@@ -106,4 +96,5 @@ def followed(logits: Float[np.ndarray, "K K"], problem: Problem, *, rank: int) -
         singular_values=point.singular_values,
         critical=point.gradient_norm <= _CRITICAL * problem.mean_decay,
         matrix=lambda _: point.logits,
+        origin=origin,
     )

@@ -63,7 +63,11 @@ class Collapse:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A known point of the landscape as a row of a table: a structure, or for ReLU an explicit network."""
+    """A known point of the landscape as a row of a table: a structure, or for ReLU an explicit network.
+
+    Attributes:
+        origin: decay and rank of the atlas entry it was carried from; None for a closed form.
+    """
 
     name: str
     rank: int
@@ -71,10 +75,11 @@ class Point:
     loss: float
     singular_values: tuple[float, ...]
     critical: bool
+    origin: Mapping[str, float] | None = None
 
     def as_json(self) -> dict[str, object]:
         """The dictionary of the command line."""
-        names = ("name", "rank", "scale", "loss", "singular_values", "critical")
+        names = ("name", "rank", "scale", "loss", "singular_values", "critical", "origin")
         return {name: plain(getattr(self, name)) for name in names}
 
 
@@ -193,7 +198,8 @@ def points(problem: Problem) -> tuple[Point, ...]:
 def _point(point: Structure) -> Point:
     scale = point.scales[0] if len(point.scales) == 1 else point.scales
     values = tuple(map(float, point.singular_values))
-    return Point(point.name, point.rank, scale, point.loss, values, point.critical)
+    origin = None if point.origin is None else {"decay": point.origin[0], "rank": point.origin[1]}
+    return Point(point.name, point.rank, scale, point.loss, values, point.critical, origin)
 
 
 def _network(network: ReluNetwork) -> Point:

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 from deepcollapse import __version__
-from deepcollapse.landscape import atlas
+from deepcollapse.landscape import lowest_by_decay, settings
 from deepcollapse.report.site.columns import columns, encoded
 from deepcollapse.report.site.contents import Contents, KindOfRun
 from deepcollapse.report.site.details import DETAILS_PER_FILE, details
@@ -18,6 +19,7 @@ from deepcollapse.report.site.settings import settings_table
 
 __all__ = ["data_files"]
 
+_LEAST_DECAY = 2.0**-20  # of the atlas's rows that the explorer compares with
 _START = "globalThis.deepcollapse = globalThis.deepcollapse || {};\n"
 
 
@@ -73,8 +75,12 @@ def _kind(kind: KindOfRun, found: Contents) -> dict[str, Any]:
 
 
 def _atlas() -> list[dict[str, Any]]:
-    names = ("classes", "layers", "decay", "loss", "rank", "structure")
-    return [{name: getattr(entry, name) for name in names} for entry in atlas().values()]
+    return [
+        {"classes": classes, "layers": layers} | asdict(row)
+        for classes, layers in settings()
+        for row in lowest_by_decay(classes, layers)
+        if row.decay >= _LEAST_DECAY
+    ]
 
 
 def _quoted(content: Any) -> str:

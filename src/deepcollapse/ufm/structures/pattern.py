@@ -44,6 +44,7 @@ class Structure:
         singular_values: the non-zero ones of the K x N logits, non-increasing.
         critical: critical point of F, or only a trial point.
         matrix: scales -> class logits.
+        origin: (decay, rank) of the atlas entry that a point without a name was carried from; None for named ones.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Structure:
     singular_values: Float[np.ndarray, " r"]
     critical: bool
     matrix: Callable[[Scales], Float[np.ndarray, "K K"]] = field(repr=False)
+    origin: tuple[float, int] | None = None
 
     @property
     def logits(self) -> Float[np.ndarray, "K K"]:
