@@ -1,7 +1,8 @@
 """Global search for minimisers of F over logits: every rank, many restarts, families and the atlas included."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 
 import numpy as np
 from jaxtyping import Float
@@ -118,13 +119,15 @@ def search(
     chosen = _checked(problem, ranks, restarts)
     _expect_small(problem)
     generator = np.random.default_rng(0) if generator is None else generator
-    points = [
+    named = [
         *_given_starts(starts, problem),
         *_family_starts(problem, chosen, generator),
         *(_atlas_starts(problem, chosen, generator) if with_atlas else ()),
-        *_random_starts(problem, chosen * restarts, generator),
     ]
-    gathered, unresolved = _gathered(points, problem, progress)
+    random = _random_starts(problem, chain.from_iterable(repeat(chosen, restarts)), generator)
+    total = len(named) + restarts * len(chosen)
+    report = None if progress is None else lambda done: progress(done, total)
+    gathered, unresolved = _gathered(chain(named, random), problem, report)
     minima = [found for found in gathered if found.point.minimum] or gathered
     minima.sort(key=lambda found: (found.point.loss, found.point.rank))
     _expect_resolved(unresolved, minima[0].point.loss)
@@ -200,7 +203,7 @@ def _shaken(start: Float[np.ndarray, " p"], generator: np.random.Generator) -> F
 
 
 def _random_starts(
-    problem: Problem, ranks: tuple[int, ...], generator: np.random.Generator
+    problem: Problem, ranks: Iterable[int], generator: np.random.Generator
 ) -> Iterator[Float[np.ndarray, " p"]]:
     """A random code per entry of ``ranks``: class vectors of about the size of collapse against themselves plus noise.
 
@@ -214,16 +217,18 @@ def _random_starts(
         yield np.concatenate([code.ravel(), (code + noise).ravel()])
 
 
-def _gathered(starts: list[np.ndarray], problem: Problem, progress: Progress | None) -> tuple[list[Found], list[float]]:
+def _gathered(
+    starts: Iterable[np.ndarray], problem: Problem, report: Callable[[int], None] | None
+) -> tuple[list[Found], list[float]]:
     """Distinct stationary points that the starts and Z = 0 lead to, and the losses of the ends that are none."""
     gathered: list[Found] = []
     left: list[tuple[FixedRank, np.ndarray]] = []
-    for done, start in enumerate([np.zeros(0), *starts]):
+    for done, start in enumerate(chain([np.zeros(0)], starts)):
         manifold, end = rest(start, problem)
         if not _placed(gathered, manifold, end):
             left.append((manifold, end))
-        if progress:
-            progress(done, len(starts))
+        if report:
+            report(done)
     return gathered, _unresolved(left, gathered)
 
 

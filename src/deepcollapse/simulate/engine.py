@@ -9,6 +9,7 @@ import numpy as np
 
 from deepcollapse.curvature import settling_rate
 from deepcollapse.errors import InvalidInputError
+from deepcollapse.simulate.model_size import expect_trainable
 from deepcollapse.simulate.optimiser import GradientDescent, Optimiser
 from deepcollapse.ufm import Factors, Problem, regularised_loss
 from deepcollapse.ufm.structures import zero
@@ -120,10 +121,12 @@ def descent(
     Raises:
         InvalidInputError: a number out of range, or a tolerance above decay / 100, where a run that only passes slowly
             by a saddle would count as converged.
+        TooLargeError: a model too large to train, see ``expect_trainable``.
 
     >>> descent(Problem(classes=10, layers=2, decay=2.0**-10), 0.5).steps_max
     409600
     """
+    expect_trainable(problem)
     least = min(problem.factor_decays)
     if tolerance is None:
         tolerance = min(1e-6, _DEFAULT * least)
