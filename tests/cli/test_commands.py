@@ -138,6 +138,19 @@ def test_a_horizon_too_short_is_reported_not_counted(document):
     assert found["dnc"]["rate"] is None
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        (("7", "4", "2^-14"), "Best: unnamed-rank-3, carried from the atlas entry of rank 3 at 2^-"),
+        (("6", "2", "2^-10"), "Best: paired\n"),
+        (("6", "2", "1"), "Best: zero\n"),
+    ],
+)
+def test_the_best_point_says_where_it_comes_from(size, said, capsys):
+    assert run(["theory", "--classes", size[0], "--layers", size[1], "--decay", size[2]]) == 0
+    assert said in capsys.readouterr().out
+
+
 def test_atlas_passes_its_check(document):
     found = document("atlas", "--check")
     assert len({(entry["classes"], entry["layers"]) for entry in found["entries"]}) == 120

@@ -1,7 +1,9 @@
 """``deepcollapse theory``: every theorem for one model."""
 
+from math import log2
+
 from deepcollapse.cli.model import Model
-from deepcollapse.cli.output import number, print_json, print_lines, print_table
+from deepcollapse.cli.output import print_json, print_lines, print_table
 from deepcollapse.theory import overview
 
 __all__ = ["theory"]
@@ -47,7 +49,8 @@ def _print(document: dict) -> None:
 
 
 def _best(document: dict) -> str:
-    """The lowest point, and where it was carried from if the atlas has it."""
+    """The lowest point, and where it was carried from if the atlas has it; its decays are powers of two."""
     origin = document["structures"][0]["origin"]
-    carried = origin and f", carried from the atlas entry of rank {origin['rank']} at decay {number(origin['decay'])}"
-    return document["best"] + (carried or "")
+    if origin is None:
+        return document["best"]
+    return f"{document['best']}, carried from the atlas entry of rank {origin['rank']} at 2^{log2(origin['decay']):.0f}"
