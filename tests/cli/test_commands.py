@@ -241,9 +241,14 @@ def test_a_searched_minimum_can_be_handed_to_spectrum(document, capsys, tmp_path
     assert found["verdict"] == "Morse-Bott minimum"
 
 
-def test_logits_that_are_no_matrix_are_refused(refusal, tmp_path):
+@pytest.mark.parametrize(
+    "content",
+    [b"{}", b"[]", b"", b"\xff", b"[" * 10**5, b'{"minimum": 3}', b'{"minimum": {}}', b'{"minimum": {"logits": {}}}']
+    + [b'{"minimum": {"logits": %s}}' % logits for logits in (b'"a"', b"[[1], [2, 3]]", b"[[1%s]]" % (b"0" * 400))],
+)
+def test_logits_that_are_no_matrix_are_refused(refusal, tmp_path, content):
     path = tmp_path / "found.json"
-    path.write_text("{}")
+    path.write_bytes(content)
     code, line = refusal("spectrum", "--logits", str(path), "--classes", "4", "--layers", "2")
     assert code == 2
     assert "logits: expected a .npy matrix or what `landscape --json` wrote" in line

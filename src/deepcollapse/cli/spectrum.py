@@ -1,6 +1,5 @@
 """``deepcollapse spectrum``: the Hessian at a structure or at given logits."""
 
-import json as json_format
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from deepcollapse.cli.model import Model
 from deepcollapse.cli.output import print_json, print_lines, print_table
 from deepcollapse.curvature import Spectrum, balanced_spectrum, structure_spectrum
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.ufm import Problem
 from deepcollapse.ufm.structures import structure
@@ -46,9 +46,9 @@ def _spectrum(problem: Problem, at: str | None, logits: Path | None) -> Spectrum
 def _read(path: Path) -> np.ndarray:
     try:
         if path.suffix == ".json":
-            return np.array(json_format.loads(path.read_text(encoding="utf-8"))["minimum"]["logits"], dtype=float)
+            return np.array(json_object(path.read_bytes(), {"minimum": dict})["minimum"]["logits"], dtype=float)
         return np.asarray(np.load(path, allow_pickle=False), dtype=float)
-    except (ValueError, KeyError, TypeError, EOFError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OverflowError) as error:
         raise InvalidInputError(
             f"logits: expected a .npy matrix or what `landscape --json` wrote, but found {path} ({error}); "
             f'save the matrix with numpy.save("{path.stem}.npy", logits)'

@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.network import Network
 from deepcollapse.networks.replacing import replace_file
@@ -86,23 +87,21 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, torch.Tensor], dict] | None
     except FileNotFoundError:
         return None
     try:
-        index = json.loads(text)
-        if index["version"] != _VERSION:
-            raise InvalidInputError(
-                f"checkpoint: expected version {_VERSION} in {folder}, but found {index['version']}; finish the run "
-                "with the release that began it, or take another folder"
-            )
-        content, values = (folder / Path(index["tensors"]).name).read_bytes(), dict(index["values"])
-        if index.get("digest", expected := _digest(content, values)) != expected:
-            raise ValueError("other bytes than were written")
-        return load(content), values
-    except InvalidInputError:
-        raise
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RecursionError) as error:
+        if (version := json_object(text, {"version": int})["version"]) == _VERSION:
+            index = json_object(text, {"tensors": str, "values": dict})
+            content, values = (folder / Path(index["tensors"]).name).read_bytes(), index["values"]
+            if index.get("digest", expected := _digest(content, values)) != expected:
+                raise ValueError("other bytes than were written")
+            return load(content), values
+    except (OSError, SafetensorError, LookupError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"checkpoint: expected {_INDEX} and the tensors it names in {folder}, but found {error!r}; delete the "
-            "folder to start anew"
+            "folder to start from the beginning"
         ) from error
+    raise InvalidInputError(
+        f"checkpoint: expected version {_VERSION} in {folder}, but found {version}; finish the run with the release "
+        "that began it, or take another folder"
+    )
 
 
 def restore_network(network: Network, tensors: dict[str, torch.Tensor], *, prefix: str = MODEL) -> None:

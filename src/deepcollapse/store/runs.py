@@ -57,7 +57,7 @@ class Outcome:
         if self.arrays:
             arrays = {name: _numbers(name, array) for name, array in self.arrays.items()}
             found[_ARRAYS] = save(arrays, {name: _array_digest(array) for name, array in arrays.items()})
-        digests = {name: sha256(content).hexdigest() for name, content in found.items() if name != _ARRAYS}
+        digests = {name: sha256(content).hexdigest() for name, content in found.items()}
         return found | {_DIGESTS: _text(digests)}
 
 
@@ -129,7 +129,8 @@ def read_run(folder: Path) -> StoredRun:
         InvalidInputError: a damaged or missing file, or rows of another run.
     """
     arrays = StoredArrays(folder / _ARRAYS)
-    _ = len(arrays)
+    if not len(arrays) and _ARRAYS in _digests(folder):
+        raise _damaged(arrays.path, ValueError("missing"))
     return StoredRun(
         id=folder.name,
         path=folder,
@@ -189,17 +190,22 @@ def _content(path: Path) -> bytes:
     Raises:
         InvalidInputError: others, or none.
     """
-    digests = path.parent / _DIGESTS
     try:
         content = path.read_bytes()
-        expected = json_object(digests.read_bytes(), {path.name: str})[path.name]
     except OSError as error:
         raise _damaged(path, error) from None
-    except InvalidInputError as error:
-        raise _damaged(digests, error) from None
-    if sha256(content).hexdigest() != expected:
+    if sha256(content).hexdigest() != _digests(path.parent).get(path.name):
         raise _damaged(path, ValueError("other bytes than were written"))
     return content
+
+
+def _digests(folder: Path) -> dict[str, Any]:
+    """The digest of each file that was written."""
+    path = folder / _DIGESTS
+    try:
+        return json_object(path.read_bytes())
+    except (OSError, InvalidInputError) as error:
+        raise _damaged(path, error) from None
 
 
 def _text(document: object) -> bytes:
