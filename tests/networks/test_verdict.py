@@ -94,6 +94,17 @@ def test_a_relu_head_is_held_against_the_linear_bound():
     assert found.structure == "T5"
 
 
+@pytest.mark.parametrize(("tilt", "kind"), [(0.0, "dnc"), (0.8, "intermediate")])
+def test_simplex_logits_of_a_relu_head_are_collapse_only_if_its_layers_are(tilt, kind):
+    """W_1 maps the features to a simplex, and its rows have norm 1; they are orthogonal, or two of them are not."""
+    problem = Problem(classes=4, layers=2, width=4, decay=2.0**-8, activation="relu")
+    first = np.eye(4)
+    first[1, :2] = tilt, np.sqrt(1.0 - tilt**2)
+    found = head_verdict((3.0 * np.linalg.inv(first), first, (np.eye(4) - 0.25) / np.sqrt(0.75)), problem)
+    assert (found.structure, found.kind) == ("simplex", kind)
+    assert found.weight_imbalance < 1e-12
+
+
 def test_without_a_bound_there_is_no_verdict():
     heavy = PAPER.replace(decay=0.2)
     with pytest.raises(UndefinedError, match=r"simplex: scale: expected a decay below .* lower the decay"):

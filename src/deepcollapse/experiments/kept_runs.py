@@ -13,8 +13,8 @@ import numpy as np
 from deepcollapse.documents import json_object
 from deepcollapse.errors import InvalidInputError
 from deepcollapse.networks.replacing import replace_file
-from deepcollapse.simulate import Descent, Initialisation, LayerDistances, Nearest, Run, Verdict
-from deepcollapse.ufm import Problem, Reading
+from deepcollapse.simulate import Descent, Initialisation, Nearest, Run, Verdict
+from deepcollapse.ufm import LayerDistances, Problem, Reading
 
 __all__ = ["KeptRuns", "run_settings"]
 

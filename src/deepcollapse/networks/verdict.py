@@ -16,8 +16,10 @@ from deepcollapse.networks.resemblance import resembled_structure
 from deepcollapse.ufm import (
     Factors,
     Problem,
+    Reading,
     collapse,
     factor_shapes,
+    layer_distances,
     read_factors,
     regularised_loss,
     structures,
@@ -66,7 +68,8 @@ class HeadVerdict:
       whatever the logits look like;
     - "low rank": the scale-free rank is below that of collapse (K - 1, under the squared error K; where classes differ
       in size, that of the one-layer frame);
-    - "dnc": the structure is that of collapse, and ``within_class`` is at most a quarter;
+    - "dnc": the structure is that of collapse, ``within_class`` is at most a quarter, and of a ReLU head every layer is
+      at most a quarter from collapse (``ufm.layer_distances``), before and after the activation;
     - "intermediate": everything else.
 
     Attributes:
@@ -215,7 +218,7 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
     elif weight_imbalance <= BALANCE_TOLERANCE:
         if ranks.scale_free < full:
             kind = "low rank"
-        elif bound is not None and structure == _collapse_name(problem) and reading.within_class <= SPREAD_TOLERANCE:
+        elif bound is not None and structure == _collapse_name(problem) and _collapsed(factors, problem, reading):
             kind = "dnc"
     return HeadVerdict(
         kind=kind,
@@ -235,6 +238,13 @@ def _verdict(factors: Factors, problem: Problem, *, given: Factors) -> HeadVerdi
         imbalance=reading.imbalance,
         weight_imbalance=weight_imbalance,
     )
+
+
+def _collapsed(factors: Factors, problem: Problem, reading: Reading) -> bool:
+    """Whether samples of a class have about one logit vector, and a ReLU head's layers are collapsed, too."""
+    follows = problem.activation == "linear" or not problem.balanced
+    layers = follows or layer_distances(factors, problem).within(SPREAD_TOLERANCE)
+    return layers and reading.within_class <= SPREAD_TOLERANCE
 
 
 def _collapse_name(problem: Problem) -> str:

@@ -19,7 +19,6 @@ from deepcollapse.simulate.engine_choice import EngineChoice, engine_choice
 from deepcollapse.simulate.engine_plan import planned_engine
 from deepcollapse.simulate.ensemble import Ensemble, Run
 from deepcollapse.simulate.initialise import Initialisation, gaussian, gaussian_starts
-from deepcollapse.simulate.layers import LayerDistances
 from deepcollapse.simulate.nearest import Nearest
 from deepcollapse.simulate.optimiser import Adam, GradientDescent, Momentum, Optimiser, optimiser_named
 from deepcollapse.simulate.orthogonal_reduction import OrthogonalReduction
@@ -45,7 +44,6 @@ __all__ = [
     "Ensemble",
     "GradientDescent",
     "Initialisation",
-    "LayerDistances",
     "Ledger",
     "Momentum",
     "Nearest",

@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import Float
 
 from deepcollapse.errors import UndefinedError
-from deepcollapse.simulate.layers import LayerDistances, layer_distances
 from deepcollapse.simulate.nearest import Nearest, nearest
 from deepcollapse.ufm import (
     Factors,
+    LayerDistances,
     Problem,
     Reading,
     Structure,
     collapse,
+    layer_distances,
     read_factors,
     regularised_loss,
     structures,

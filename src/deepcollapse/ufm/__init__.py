@@ -1,6 +1,7 @@
 """The deep unconstrained feature model: problem, losses, penalty, balanced factorisations, logit structures."""
 
 from deepcollapse.ufm.balance import Reading, balanced_factors, read_factors
+from deepcollapse.ufm.layers import LayerDistances, layer_distances
 from deepcollapse.ufm.losses import column_hessians, loss_gradient, mean_loss
 from deepcollapse.ufm.network import (
     Factors,
@@ -19,6 +20,7 @@ from deepcollapse.ufm.structures import Structure, collapse, diagonally_superior
 __all__ = [
     "Activation",
     "Factors",
+    "LayerDistances",
     "Loss",
     "OneLayerMinimum",
     "Problem",
@@ -33,6 +35,7 @@ __all__ = [
     "gaussian_factors",
     "given",
     "gradient",
+    "layer_distances",
     "logits_objective",
     "loss_gradient",
     "mean_loss",

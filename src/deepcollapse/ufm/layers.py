@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from deepcollapse.ufm import Factors, Problem
-from deepcollapse.ufm.network import hidden_inputs
+from deepcollapse.ufm.network import Factors, hidden_inputs
+from deepcollapse.ufm.problem import Problem
 
 __all__ = ["LayerDistances", "layer_distances", "simplex_distance"]
 

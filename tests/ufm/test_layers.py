@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 from scipy.stats import ortho_group
 
 from deepcollapse.simulate import classify, gaussian
-from deepcollapse.simulate.layers import layer_distances, simplex_distance
 from deepcollapse.ufm import Problem, balanced_factors, collapse
+from deepcollapse.ufm.layers import layer_distances, simplex_distance
 
 PAIR = Problem(classes=2, layers=2, samples=2, width=2)
 
