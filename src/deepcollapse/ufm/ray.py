@@ -6,6 +6,7 @@ and falls, so for M >= 3 a minimum exists only while the right side is below the
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -96,7 +97,7 @@ class Ray:
         grid = self._grid()
         top = int(np.argmax(self.slope(grid)))
         low, high = np.log(grid[max(top - 1, 0)]), np.log(grid[min(top + 1, grid.size - 1)])
-        found = minimize_scalar(
+        found: Any = minimize_scalar(  # its result has x and fun, which stubs do not always say
             lambda t: -float(self.slope(np.exp(t))),
             bounds=(low, high),
             method="bounded",
