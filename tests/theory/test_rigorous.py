@@ -1,8 +1,9 @@
+import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deepcollapse.errors import InvalidInputError, UndefinedError
@@ -32,6 +33,8 @@ def test_verifies_the_theorem_s_range(classes, layers):
 )
 def test_three_classes_or_one_layer_are_refuted_by_zero_alone(shape, log_decay, samples):
     problem = Problem(classes=shape[0], layers=shape[1], decay=2.0**log_decay, samples=samples)
+    at_fold = shape[1] == 1 and math.isclose(problem.mean_decay * shape[0] * math.sqrt(samples), 1.0, rel_tol=1e-9)
+    assume(not at_fold)  # there collapse is zero itself
     found = refutation(problem)
     try:
         below_zero = collapse(problem).loss < np.log(shape[0])
