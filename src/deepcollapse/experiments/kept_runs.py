@@ -87,7 +87,7 @@ class KeptRuns:
         return False
 
     def _expect_own(self, first: bytes, header: bytes, others: list[bytes]) -> None:
-        """Nothing for a beginning of our header that has nothing behind it."""
+        """Nothing for a beginning of our header that nothing follows."""
         if not others and header.startswith(first):
             return
         try:

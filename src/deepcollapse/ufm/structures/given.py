@@ -1,5 +1,7 @@
 """Patterns given as a matrix: the user's own, or a family's under class imbalance."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -41,15 +43,7 @@ def given(matrix: Float[np.ndarray, "K K"], problem: Problem, *, name: str = "gi
         critical=False,
     )
     found = solve(pattern, problem)
-    return Structure(
-        name=found.name,
-        scales=found.scales,
-        loss=found.loss,
-        rank=found.rank,
-        singular_values=found.singular_values,
-        critical=is_critical(found.logits, problem),
-        matrix=found.matrix,
-    )
+    return replace(found, critical=is_critical(found.logits, problem))
 
 
 def _block(matrix: Float[np.ndarray, "K K"], problem: Problem) -> Block:

@@ -1,5 +1,7 @@
 """Generalised collapse under class imbalance: the frame of the one-layer minimiser, at its best scale."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float
 
@@ -37,15 +39,7 @@ def one_layer_frame(problem: Problem) -> Structure:
         found = solve(pattern, problem)
     except UndefinedError as error:
         raise UndefinedError(_remedy(error, problem)) from None
-    return Structure(
-        name=found.name,
-        scales=found.scales,
-        loss=found.loss,
-        rank=found.rank,
-        singular_values=found.singular_values,
-        critical=is_critical(found.logits, problem),
-        matrix=found.matrix,
-    )
+    return replace(found, critical=is_critical(found.logits, problem))
 
 
 def _remedy(error: UndefinedError, problem: Problem) -> str:
